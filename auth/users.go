@@ -1,0 +1,114 @@
+package auth
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+
+	"github.com/walkergate/walkergate/fault"
+)
+
+// errTaken is the answer to who registers an address twice, in the words that
+// clients of jac-cloud know.
+var errTaken = fault.New(fault.Conflict, "Already Exists!")
+
+// Register makes a user. Addresses are unique without regard to the case of
+// their letters. Faults: invalid_context with a detail for each field at
+// fault, conflict where the address is taken, busy.
+func (s *Service) Register(ctx context.Context, registration Registration) (User, error) {
+	user, err := registration.check()
+	if err != nil {
+		return User{}, err
+	}
+	// Asked first to save the hash; the store decides for good below.
+	switch _, err = s.store.FindUser(ctx, UserKey{EmailKey: user.EmailKey}); {
+	case err == nil:
+		return User{}, errTaken
+	case !fault.Is(err, fault.NotFound):
+		return User{}, fmt.Errorf("look an address up: %w", err)
+	}
+	if user.PasswordHash, err = s.passwords.hash(ctx, registration.Password); err != nil {
+		return User{}, err
+	}
+	user.CreatedAt = s.now().UTC()
+	user.ID = newID(user.CreatedAt)
+	user.RootID = rootPrefix + newID(user.CreatedAt)
+	err = s.store.CreateUser(ctx, user)
+	if fault.Is(err, fault.Conflict) {
+		return User{}, errTaken.Because(err)
+	}
+	if err != nil {
+		return User{}, fmt.Errorf("create a user: %w", err)
+	}
+	s.log.InfoContext(ctx, "user registered", slog.Any("user", user))
+	return user, nil
+}
+
+// Me gives the user that a principal stands for.
+func (s *Service) Me(ctx context.Context, p Principal) (User, error) {
+	return s.owner(ctx, p)
+}
+
+// Delete forgets the user that a principal stands for and ends all their
+// tokens. A login with the address fails from then on, and whoever registers
+// it anew is another user with another root.
+func (s *Service) Delete(ctx context.Context, p Principal) error {
+	user, err := s.owner(ctx, p)
+	if err != nil {
+		return err
+	}
+	end := s.endTokens()
+	err = s.store.DeleteUser(ctx, user.ID, end)
+	if fault.Is(err, fault.NotFound) {
+		return errRevoked // by a call beside this one
+	}
+	if err != nil {
+		return fmt.Errorf("delete a user: %w", err)
+	}
+	s.learn(Revocation{
+		UserID: user.ID, Generation: EveryGeneration, At: end.At, Ends: end.Ends,
+	})
+	s.log.InfoContext(ctx, "user deleted", slog.Any("user", user))
+	return nil
+}
+
+// UserExists reports whether a root id, in any of its spellings, is that of a
+// user or of the public. What is no root id is nobody's.
+func (s *Service) UserExists(ctx context.Context, rootID string) (bool, error) {
+	rootID, ok := ParseRootID(rootID)
+	if !ok {
+		return false, nil
+	}
+	if rootID == PublicRoot {
+		return true, nil
+	}
+	_, err := s.store.FindUser(ctx, UserKey{RootID: rootID})
+	if fault.Is(err, fault.NotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("look a root up: %w", err)
+	}
+	return true, nil
+}
+
+// owner gives the user that a principal stands for, by the store: a token that
+// another node ended is refused here even before this node has heard of it.
+func (s *Service) owner(ctx context.Context, p Principal) (User, error) {
+	if err := s.Valid(p); err != nil {
+		return User{}, err
+	}
+	if p.IsPublic() {
+		return User{}, errPublic
+	}
+	user, err := s.store.FindUser(ctx, UserKey{ID: p.UserID})
+	switch {
+	case fault.Is(err, fault.NotFound):
+		return User{}, errRevoked
+	case err != nil:
+		return User{}, fmt.Errorf("look a user up: %w", err)
+	case p.Generation < user.Generation:
+		return User{}, errRevoked
+	}
+	return user, nil
+}
