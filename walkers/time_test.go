@@ -375,7 +375,7 @@ func TestHangingUpDoesNotShutAWalker(t *testing.T) {
 		}
 		// The first have passed their deadline by now, the last have not. The
 		// half second keeps the question apart from the eleventh's deadline.
-		time.Sleep(500 * time.Millisecond)
+		<-time.After(500 * time.Millisecond)
 		synctest.Wait()
 		if load := r.Loads()[0]; load.Running != 20 || load.Abandoned != 11 {
 			t.Errorf("load %+v", load)
