@@ -28,11 +28,13 @@ const (
 var errStale = fault.New(fault.Busy, "it cannot be told now whether the token still holds")
 
 // Run keeps the Service up to date until ctx ends: with what other nodes
-// revoked, and with the tokens whose time comes. It is called once.
+// revoked, with the tokens whose time comes, and with the keys of other issuers.
+// It is called once.
 func (s *Service) Run(ctx context.Context) {
 	var following sync.WaitGroup
 	defer following.Wait()
 	following.Go(func() { s.keepFollowing(ctx) }) // a slow store delays no token's end
+	s.foreign.keepKeys(ctx, &following)           // nor does a slow issuer
 	due := time.NewTimer(0)
 	defer due.Stop()
 	for {

@@ -75,12 +75,17 @@ func (t *tokens) issue(user User, at time.Time) (string, error) {
 	return text, nil
 }
 
-// read gives who a token stands for. It does not know of revocations.
-func (t *tokens) read(token string) (Principal, error) {
+// bare takes the scheme off a token.
+func bare(token string) string {
 	token = strings.TrimSpace(token)
 	if len(token) >= len(bearer) && strings.EqualFold(token[:len(bearer)], bearer) {
 		token = strings.TrimSpace(token[len(bearer):])
 	}
+	return token
+}
+
+// read gives who a bare token stands for. It does not know of revocations.
+func (t *tokens) read(token string) (Principal, error) {
 	if token == "" || len(token) > maxToken {
 		return Principal{}, errInvalid
 	}

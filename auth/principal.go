@@ -1,12 +1,15 @@
 // Package auth knows who is calling: it registers users, checks their
 // passwords, issues and reads access tokens, and ends tokens before their time.
-// It holds no connection and knows no protocol; what it keeps it keeps through
-// Store, which an engine of package store meets.
+// It holds no connection of a client and knows no protocol of theirs; what it
+// keeps it keeps through Store, which an engine of package store meets.
 //
 // A call is judged in memory alone: a token carries all that a Principal needs,
 // and the tokens that were ended early are held by the Service. The store is
 // read where a user acts on their own account, and written through where
 // something changes.
+//
+// Tokens of other issuers are taken where Options.Issuers names them. Whoever
+// comes by one is a user like any other, entered into the store at first sight.
 package auth
 
 import "time"
@@ -23,10 +26,15 @@ type Principal struct {
 	UserID string
 	// RootID is "n::<24 hex>", PublicRoot for the public user.
 	RootID string
-	// TokenID is the id (jti) of the token that proved the principal.
+	// TokenID is the id of the token that proved the principal: its jti, or the
+	// hash of a token of another issuer.
 	TokenID string
+	// Issuer is the Issuer.Name of whose token it was; empty for a token of
+	// ours.
+	Issuer string
 	// Generation is which of the user's generations the token belongs to; see
-	// User.Generation.
+	// User.Generation. A token of another issuer belongs to none: IssuedAt
+	// decides.
 	Generation int64
 	// IssuedAt and ExpiresAt bound the token; zero for the public user.
 	IssuedAt  time.Time

@@ -14,6 +14,8 @@ const maxRevokedTokens = 256
 // no token that it concerns can be alive, at the next entry that comes: memory
 // does not grow without one.
 type revoked struct {
+	now func() time.Time
+
 	mu      sync.RWMutex
 	users   map[string]*revokedUser
 	endings endings
@@ -24,8 +26,11 @@ type revoked struct {
 type revokedUser struct {
 	// generation is the first that lives on; zero where no generation ended.
 	generation int64
-	until      time.Time
-	tokens     map[string]struct{}
+	// endedAt is when the last of the others ended: what counts for tokens of
+	// another issuer, which know no generation.
+	endedAt time.Time
+	until   time.Time
+	tokens  map[string]struct{}
 }
 
 // ending is when something may be forgotten: a token, or with no token id a
@@ -36,7 +41,9 @@ type ending struct {
 	tokenID string
 }
 
-func newRevoked() *revoked { return &revoked{users: make(map[string]*revokedUser)} }
+func newRevoked(now func() time.Time) *revoked {
+	return &revoked{now: now, users: make(map[string]*revokedUser)}
+}
 
 // holds reports whether the token of the principal ended.
 func (r *revoked) holds(p Principal) bool {
@@ -46,11 +53,29 @@ func (r *revoked) holds(p Principal) bool {
 	if user == nil {
 		return false
 	}
-	if p.Generation < user.generation {
+	if p.Issuer == "" && p.Generation < user.generation || p.Issuer != "" && r.endedElsewhere(user, p) {
 		return true
 	}
 	_, ended := user.tokens[p.TokenID]
 	return ended
+}
+
+// endedElsewhere reports whether the token of another issuer ended with all
+// others of its user: with those of a time or, where the user was deleted, with
+// all that come while a token of that time could be alive. The ids of such a
+// user may come again, so what is past counts no more, forgotten or not.
+func (r *revoked) endedElsewhere(user *revokedUser, p Principal) bool {
+	return !p.IssuedAt.After(user.endedAt) || user.generation == EveryGeneration && r.now().Before(user.until)
+}
+
+// generation is the first of the user's that lives on, as far as remembered.
+func (r *revoked) generation(userID string) int64 {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	if user := r.users[userID]; user != nil {
+		return user.generation
+	}
+	return 0
 }
 
 // full reports whether no further single token of the user is to be
@@ -94,8 +119,11 @@ func (r *revoked) endGeneration(user *revokedUser, revocation Revocation) (isNew
 	if user.until.IsZero() {
 		heap.Push(&r.endings, ending{at: revocation.Ends, userID: revocation.UserID})
 	}
-	isNew = revocation.Generation > user.generation
+	isNew = revocation.Generation > user.generation || revocation.At.After(user.endedAt)
 	user.generation = max(user.generation, revocation.Generation)
+	if revocation.At.After(user.endedAt) {
+		user.endedAt = revocation.At
+	}
 	if revocation.Ends.After(user.until) {
 		user.until = revocation.Ends
 	}
@@ -125,7 +153,7 @@ func (r *revoked) forget(now time.Time) {
 		case user.until.After(now): // ended again meanwhile, and so for longer
 			heap.Push(&r.endings, ending{at: user.until, userID: due.userID})
 		default:
-			user.generation, user.until = 0, time.Time{}
+			user.generation, user.endedAt, user.until = 0, time.Time{}, time.Time{}
 		}
 		if len(user.tokens) == 0 && user.until.IsZero() {
 			delete(r.users, due.userID)

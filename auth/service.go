@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"runtime"
 	"sync/atomic"
 	"time"
@@ -26,6 +27,12 @@ type Options struct {
 	// Issuer, where it is not empty, is written into each token and asked of
 	// each.
 	Issuer string
+	// Issuers are others whose tokens are taken beside our own. Such a token
+	// lives no longer here than TokenTTL, counted from its iat.
+	Issuers []Issuer
+	// Transport reaches the URLs of their keys; nil means over the network, by
+	// the proxy that the environment names.
+	Transport http.RoundTripper
 	// ArgonParallel is how many passwords are hashed at once; zero means as
 	// many as there are processors. Sixteen times as many may wait.
 	ArgonParallel int
@@ -44,6 +51,8 @@ type Options struct {
 type Service struct {
 	store     Store
 	tokens    *tokens
+	foreign   *foreign // nil where no other issuer is trusted
+	arrivals  *arrivals
 	passwords *passwords
 	revoked   *revoked
 	watches   *watches
@@ -59,16 +68,24 @@ type Service struct {
 
 // New makes a Service. It reads the revocations that the store keeps, so that
 // no ended token comes alive by a restart. Where the store does not answer it
-// is not Ready until Run has read them.
+// is not Ready until Run has read them. Files of keys have to be there; the
+// keys that an issuer has behind a URL are fetched by Run, and until they came
+// its tokens are busy.
 func New(ctx context.Context, store Store, options Options) (*Service, error) {
 	if err := options.complete(); err != nil {
+		return nil, err
+	}
+	foreign, err := newForeign(ctx, options)
+	if err != nil {
 		return nil, err
 	}
 	s := &Service{
 		store:     store,
 		tokens:    newTokens(bytes.Clone(options.Secret), options.Issuer, options.TokenTTL, options.Now),
+		foreign:   foreign,
+		arrivals:  newArrivals(),
 		passwords: newPasswords(options.Argon, options.ArgonParallel),
-		revoked:   newRevoked(),
+		revoked:   newRevoked(options.Now),
 		watches:   newWatches(),
 		started:   time.Now(),
 		now:       options.Now,
@@ -95,7 +112,7 @@ func (o *Options) complete() error {
 		return errors.New("the number of passwords hashed at once cannot be negative")
 	}
 	o.Argon = o.Argon.orDefault()
-	if err := o.Argon.check(); err != nil {
+	if err := errors.Join(append(checkIssuers(o.Issuers), o.Argon.check())...); err != nil {
 		return err
 	}
 	if o.Now == nil {
@@ -108,9 +125,18 @@ func (o *Options) complete() error {
 }
 
 // Authenticate gives who a token stands for. "Bearer " may stand before it, in
-// any case. The error is a token_invalid fault; RefusalOf tells why. It reads
-// memory only.
-func (s *Service) Authenticate(_ context.Context, token string) (Principal, error) {
+// any case. The error is a token_invalid fault; RefusalOf tells why.
+//
+// A token of ours is judged in memory. So is one of another issuer, but for
+// what is new of it: a key that is not known, which is looked for at its issuer,
+// or a user who was not here lately, who is looked up in the store and entered
+// at first sight. That takes two seconds at most, and where it cannot be done
+// the error is busy, or one of the store.
+func (s *Service) Authenticate(ctx context.Context, token string) (Principal, error) {
+	token = bare(token)
+	if s.foreign.takes(token) {
+		return s.authenticateForeign(ctx, token)
+	}
 	principal, err := s.tokens.read(token)
 	if err != nil {
 		return Principal{}, err
@@ -143,8 +169,12 @@ func (s *Service) Valid(p Principal) error {
 func (s *Service) RevocationCount() int { return s.revoked.size() }
 
 // endTokens says that what is issued until now ends, and for how long that
-// must be remembered.
-func (s *Service) endTokens() EndTokens {
+// must be remembered. Now is no earlier than the token of who asks for it was
+// issued, by the clock of its issuer.
+func (s *Service) endTokens(p Principal) EndTokens {
 	now := s.now()
+	if p.Issuer != "" && p.IssuedAt.After(now) {
+		now = p.IssuedAt
+	}
 	return EndTokens{At: now, Ends: now.Add(s.tokens.ttl + clockSkew)}
 }

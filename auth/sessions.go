@@ -9,6 +9,12 @@ import (
 	"github.com/walkergate/walkergate/fault"
 )
 
+// What is said of a user of another issuer who asks for what only that can do.
+var (
+	errRenewedElsewhere = fault.New(fault.Forbidden, "a token of this issuer is renewed by the issuer")
+	errNoPassword       = fault.New(fault.Forbidden, "this user logs in elsewhere and has no password here")
+)
+
 // The answers that clients of jac-cloud know.
 var (
 	errBadCredentials = fault.New(fault.BadCredentials, "Invalid Email/Password!")
@@ -67,12 +73,17 @@ func (s *Service) rehash(ctx context.Context, user User, password string) {
 
 // Refresh gives a new token to who shows a good one. The old one stays good
 // until its own end: a client that loses the answer, or uses the token on
-// other connections, is not locked out. Logout ends it sooner.
+// other connections, is not locked out. Logout ends it sooner. Forbidden for a
+// token of another issuer: none of ours is ever given for it, or a user whom
+// that issuer locks out could go on.
 func (s *Service) Refresh(ctx context.Context, p Principal) (Grant, error) {
 	at := s.now()
 	user, err := s.owner(ctx, p)
 	if err != nil {
 		return Grant{}, err
+	}
+	if p.Issuer != "" {
+		return Grant{}, errRenewedElsewhere
 	}
 	return s.grant(user, at)
 }
@@ -92,6 +103,10 @@ func (s *Service) grant(user User, at time.Time) (Grant, error) {
 // the user. Tokens that a refresh made of this one live on, unless all end. A
 // user who ends more than 256 single tokens within the life of a token ends
 // all of them: what must be remembered of one user is bounded.
+//
+// Of a user of another issuer, all tokens are those whose iat is not after this
+// moment. It has whole seconds as a rule, so one that is issued in the same
+// second ends too.
 func (s *Service) Logout(ctx context.Context, p Principal, all bool) error {
 	if err := s.Valid(p); err != nil {
 		return err
@@ -115,7 +130,7 @@ func (s *Service) logoutAll(ctx context.Context, p Principal) error {
 	if err != nil {
 		return err
 	}
-	end := s.endTokens()
+	end := s.endTokens(p)
 	if err := s.change(ctx, UserChange{UserID: user.ID, End: &end}); err != nil {
 		return err
 	}
@@ -126,11 +141,14 @@ func (s *Service) logoutAll(ctx context.Context, p Principal) error {
 // ChangePassword replaces the password of who knows the old one and ends every
 // token of the user, that of the principal included. Faults: invalid_context
 // for a new password out of bounds, forbidden where the old one is wrong or
-// was changed by another call meanwhile.
+// was changed by another call meanwhile, and for a user of another issuer.
 func (s *Service) ChangePassword(ctx context.Context, p Principal, old, replacement string) error {
 	user, err := s.owner(ctx, p)
 	if err != nil {
 		return err
+	}
+	if p.Issuer != "" {
+		return errNoPassword
 	}
 	if wrong := checkPassword("new_password", replacement); wrong != nil {
 		return invalid(wrong)
@@ -149,7 +167,7 @@ func (s *Service) ChangePassword(ctx context.Context, p Principal, old, replacem
 	if err != nil {
 		return err
 	}
-	end := s.endTokens()
+	end := s.endTokens(p)
 	err = s.change(ctx, UserChange{UserID: user.ID, WasHash: user.PasswordHash, NewHash: hash, End: &end})
 	if fault.Is(err, fault.Conflict) {
 		return errUpdateFailed.Because(err)

@@ -20,8 +20,9 @@ type Store interface {
 // UserStore keeps the users.
 type UserStore interface {
 	// CreateUser stores a new user. fault.Conflict where the ID, the EmailKey
-	// or the RootID is taken; of any number of racing calls for one EmailKey
-	// exactly one succeeds.
+	// or the RootID is taken, and where the ID is that of a user who was deleted
+	// and whose revocation has not ended by CreatedAt, or some time longer; of
+	// any number of racing calls for one EmailKey exactly one succeeds.
 	CreateUser(ctx context.Context, user User) error
 	// FindUser gives the one user that the key names, or fault.NotFound.
 	FindUser(ctx context.Context, key UserKey) (User, error)

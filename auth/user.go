@@ -10,11 +10,13 @@ import (
 // themself may see: id, email, root_id, and the fields of Profile beside them.
 type User struct {
 	// ID and RootID are the user's own for ever; no other user ever gets them.
+	// Those of a user of another issuer follow from issuer and subject.
 	ID     string
 	RootID string
 	// Email is the address as it was typed, but for its domain, which is in
-	// lower case. EmailKey is the form that is unique and that a login is
-	// looked up by.
+	// lower case; empty for a user of another issuer. EmailKey is the form that
+	// is unique and that a login is looked up by; of a user of another issuer it
+	// is the RootID, which is no address.
 	Email    string
 	EmailKey string
 	// Profile holds the further fields that the user was registered with.
@@ -26,7 +28,8 @@ type User struct {
 	// belongs to the generation it was issued in and dies with it. Counting
 	// and not comparing times: no clock that was set back or is ahead on
 	// another node, and no login that was under way meanwhile, brings forth a
-	// token that outlives its end.
+	// token that outlives its end. For tokens of other issuers, which know
+	// nothing of it, Revocation.At is what they can be held to.
 	Generation int64
 	CreatedAt  time.Time
 }

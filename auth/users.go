@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/walkergate/walkergate/fault"
 )
@@ -52,12 +53,18 @@ func (s *Service) Me(ctx context.Context, p Principal) (User, error) {
 // Delete forgets the user that a principal stands for and ends all their
 // tokens. A login with the address fails from then on, and whoever registers
 // it anew is another user with another root.
+//
+// The ids of a user of another issuer follow from who they are there, and come
+// again. So that no token that is out, and none that a program renews by
+// itself, brings the user back at once, every token of theirs is refused for
+// as long as one of ours lives, whenever it was issued. One that comes later
+// makes a new user, who has the old root and nothing else of the old one's.
 func (s *Service) Delete(ctx context.Context, p Principal) error {
 	user, err := s.owner(ctx, p)
 	if err != nil {
 		return err
 	}
-	end := s.endTokens()
+	end := s.endTokens(p)
 	err = s.store.DeleteUser(ctx, user.ID, end)
 	if fault.Is(err, fault.NotFound) {
 		return errRevoked // by a call beside this one
@@ -107,8 +114,25 @@ func (s *Service) owner(ctx context.Context, p Principal) (User, error) {
 		return User{}, errRevoked
 	case err != nil:
 		return User{}, fmt.Errorf("look a user up: %w", err)
+	case p.Issuer != "":
+		return user, s.hear(ctx, p, user)
 	case p.Generation < user.Generation:
 		return User{}, errRevoked
 	}
 	return user, nil
+}
+
+// hear makes sure that it is known what ended of a user of another issuer: the
+// store tells of more ends than this node has heard of, or remembers still.
+func (s *Service) hear(ctx context.Context, p Principal, user User) error {
+	if user.Generation <= s.revoked.generation(user.ID) {
+		return nil // and Valid has asked
+	}
+	unheard := time.Since(s.started) - time.Duration(s.followed.Load())
+	news, err := s.store.RevocationsSince(ctx, s.now().Add(-unheard-followOverlap))
+	if err != nil {
+		return fmt.Errorf("ask what was revoked: %w", err)
+	}
+	s.learn(news...)
+	return s.Valid(p)
 }

@@ -127,10 +127,14 @@ func (c *clock) advance(by time.Duration) {
 	c.now = c.now.Add(by)
 }
 
-// memory is an auth.Store. While broken is set, every call fails with it.
+// memory is an auth.Store. While broken is set, every call fails with it, and
+// while hanging is set, every call lasts until its context ends.
 type memory struct {
 	mu          sync.Mutex
 	broken      error
+	hanging     bool
+	calls       int
+	created     int
 	users       []auth.User
 	revocations []auth.Revocation
 }
@@ -143,9 +147,29 @@ func (m *memory) breakWith(err error) {
 	m.broken = err
 }
 
-// enter locks the store.
-func (m *memory) enter() (leave func(), err error) {
+func (m *memory) hang(hanging bool) {
 	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.hanging = hanging
+}
+
+// used gives how many calls there were, and how many users were created.
+func (m *memory) used() (calls, created int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.calls, m.created
+}
+
+// enter locks the store.
+func (m *memory) enter(ctx context.Context) (leave func(), err error) {
+	m.mu.Lock()
+	m.calls++
+	if m.hanging {
+		m.mu.Unlock()
+		<-ctx.Done()
+		m.mu.Lock()
+		return m.mu.Unlock, ctx.Err()
+	}
 	return m.mu.Unlock, m.broken
 }
 
@@ -153,24 +177,28 @@ func (m *memory) index(userID string) int {
 	return slices.IndexFunc(m.users, func(u auth.User) bool { return u.ID == userID })
 }
 
-func (m *memory) CreateUser(_ context.Context, user auth.User) error {
-	leave, err := m.enter()
+func (m *memory) CreateUser(ctx context.Context, user auth.User) error {
+	leave, err := m.enter(ctx)
 	defer leave()
 	taken := func(u auth.User) bool {
 		return u.ID == user.ID || u.EmailKey == user.EmailKey || u.RootID == user.RootID
 	}
-	if err == nil && slices.ContainsFunc(m.users, taken) {
+	gone := func(r auth.Revocation) bool {
+		return r.UserID == user.ID && r.Generation == auth.EveryGeneration && r.Ends.After(user.CreatedAt)
+	}
+	if err == nil && (slices.ContainsFunc(m.users, taken) || slices.ContainsFunc(m.revocations, gone)) {
 		return fault.New(fault.Conflict, "taken")
 	}
 	if err == nil {
+		m.created++
 		user.Profile = maps.Clone(user.Profile)
 		m.users = append(m.users, user)
 	}
 	return err
 }
 
-func (m *memory) FindUser(_ context.Context, key auth.UserKey) (auth.User, error) {
-	leave, err := m.enter()
+func (m *memory) FindUser(ctx context.Context, key auth.UserKey) (auth.User, error) {
+	leave, err := m.enter(ctx)
 	defer leave()
 	if err != nil {
 		return auth.User{}, err
@@ -184,8 +212,8 @@ func (m *memory) FindUser(_ context.Context, key auth.UserKey) (auth.User, error
 	return auth.User{}, fault.New(fault.NotFound, "no such user")
 }
 
-func (m *memory) ChangeUser(_ context.Context, change auth.UserChange) (auth.User, error) {
-	leave, err := m.enter()
+func (m *memory) ChangeUser(ctx context.Context, change auth.UserChange) (auth.User, error) {
+	leave, err := m.enter(ctx)
 	defer leave()
 	at := m.index(change.UserID)
 	switch {
@@ -207,8 +235,8 @@ func (m *memory) ChangeUser(_ context.Context, change auth.UserChange) (auth.Use
 	return *user, nil
 }
 
-func (m *memory) DeleteUser(_ context.Context, userID string, end auth.EndTokens) error {
-	leave, err := m.enter()
+func (m *memory) DeleteUser(ctx context.Context, userID string, end auth.EndTokens) error {
+	leave, err := m.enter(ctx)
 	defer leave()
 	at := m.index(userID)
 	if err == nil && at < 0 {
@@ -227,8 +255,8 @@ func (m *memory) end(userID string, generation int64, end auth.EndTokens) {
 	})
 }
 
-func (m *memory) RevokeToken(_ context.Context, revocation auth.Revocation) error {
-	leave, err := m.enter()
+func (m *memory) RevokeToken(ctx context.Context, revocation auth.Revocation) error {
+	leave, err := m.enter(ctx)
 	defer leave()
 	if err == nil {
 		m.revocations = append(m.revocations, revocation)
@@ -236,8 +264,8 @@ func (m *memory) RevokeToken(_ context.Context, revocation auth.Revocation) erro
 	return err
 }
 
-func (m *memory) RevocationsSince(_ context.Context, since time.Time) ([]auth.Revocation, error) {
-	leave, err := m.enter()
+func (m *memory) RevocationsSince(ctx context.Context, since time.Time) ([]auth.Revocation, error) {
+	leave, err := m.enter(ctx)
 	defer leave()
 	var found []auth.Revocation
 	for _, revocation := range m.revocations {
