@@ -14,6 +14,8 @@
 //     that ended has written nothing either, unless the engine itself cannot
 //     know: a server that stopped answering may have got as far as writing.
 //     All but CreateUser and ChangeUser may then simply be called again.
+//     Append tells the two apart: fault.Busy means that it wrote nothing, and
+//     fault.Conflict that it cannot know.
 //   - Text is any valid UTF-8 and is told apart byte by byte: neither case, nor
 //     trailing space, nor a NUL makes two names one. Order is that of bytes.
 //   - Times are kept to the millisecond and given back in UTC.
@@ -26,6 +28,7 @@ import (
 	"context"
 
 	"github.com/walkergate/walkergate/auth"
+	"github.com/walkergate/walkergate/channels"
 	"github.com/walkergate/walkergate/notify"
 )
 
@@ -40,6 +43,7 @@ const MaxRecords = 1000
 // came in the same call.
 type Store interface {
 	auth.Store
+	channels.Store
 	notify.Store
 	// Ping reports nil where the store can be read and written now.
 	Ping(ctx context.Context) error

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/walkergate/walkergate/auth"
+	"github.com/walkergate/walkergate/channels"
 	"github.com/walkergate/walkergate/fault"
 	"github.com/walkergate/walkergate/internal/mongoserver"
 	"github.com/walkergate/walkergate/notify"
@@ -68,6 +69,28 @@ var every = map[string]func(context.Context, store.Store) error{
 		return err
 	},
 	"ForgetLease": func(ctx context.Context, s store.Store) error { return s.ForgetLease(ctx, "a") },
+	"Append": func(ctx context.Context, s store.Store) error {
+		_, _, err := s.Append(ctx, appending("a"))
+		return err
+	},
+	"Heads": func(ctx context.Context, s store.Store) error {
+		_, err := s.Heads(ctx, []string{"room"})
+		return err
+	},
+	"Messages": func(ctx context.Context, s store.Store) error {
+		_, err := s.Messages(ctx, channels.LogQuery{ChannelID: "room", Limit: 1})
+		return err
+	},
+	"Sweep": func(ctx context.Context, s store.Store) error {
+		_, err := s.Sweep(ctx, time.Now())
+		return err
+	},
+	"Mark": func(ctx context.Context, s store.Store) error { return s.Mark(ctx, "root", "room", 1) },
+	"Marked": func(ctx context.Context, s store.Store) error {
+		_, err := s.Marked(ctx, "root", "room")
+		return err
+	},
+	"Forget": func(ctx context.Context, s store.Store) error { return s.Forget(ctx, "root") },
 }
 
 // wantAbsence calls everything and demands that it is answered in time, by

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
+	"go.mongodb.org/mongo-driver/v2/mongo/readconcern"
 	"go.mongodb.org/mongo-driver/v2/mongo/readpref"
 	"go.mongodb.org/mongo-driver/v2/mongo/writeconcern"
 )
@@ -36,6 +37,15 @@ func clientOptions(uri string, own Options) (*options.ClientOptions, error) {
 		configured.SetAppName("walkergate")
 	}
 	return configured, nil
+}
+
+// settledReads are of what a majority has, unless the URI says otherwise.
+func settledReads(configured *options.ClientOptions) *options.CollectionOptionsBuilder {
+	reads := options.Collection()
+	if configured.ReadConcern == nil {
+		reads.SetReadConcern(readconcern.Majority())
+	}
+	return reads
 }
 
 // connectError tells what is wrong with a connection string, but not where the

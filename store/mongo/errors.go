@@ -17,6 +17,9 @@ var (
 	errAbsent   = fault.New(fault.Busy, "the store does not answer")
 	errNotFound = fault.New(fault.NotFound, "no such user")
 	errConflict = fault.New(fault.Conflict, "taken or changed meanwhile")
+	errUnknown  = fault.New(fault.Conflict, "the store did not say whether messages were stored")
+	errAnew     = fault.New(fault.Conflict, "the log began anew meanwhile")
+	errMarks    = fault.New(fault.Busy, "this user has marks in as many channels as there may be")
 
 	// errBroken is what a document is that nobody here can have written.
 	errBroken = errors.New("a document is broken")

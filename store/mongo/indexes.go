@@ -35,6 +35,15 @@ func (s *Store) needed() map[*mongo.Collection][]mongo.IndexModel {
 			{Keys: keys("channel_ids", "_id")},
 			{Keys: keys("node_id")},
 		},
+		s.logs: {{Keys: keys("due")}},
+		s.messages: {
+			{Keys: keys("channel", "epoch", "seq"), Options: options.Index().SetUnique(true)},
+			{Keys: keys("channel", "epoch", "id"), Options: options.Index().SetUnique(true)},
+			// What it needs to count is in the index. Most messages may have no
+			// owner.
+			{Keys: keys("owner", "cost"), Options: options.Index().SetSparse(true)},
+		},
+		s.marks: {{Keys: keys("root", "channel"), Options: options.Index().SetUnique(true)}},
 	}
 }
 

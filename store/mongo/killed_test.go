@@ -13,6 +13,7 @@ import (
 
 	"github.com/walkergate/walkergate/internal/mongoserver"
 	"github.com/walkergate/walkergate/notify"
+	"github.com/walkergate/walkergate/notify/membus"
 	"github.com/walkergate/walkergate/store/mongo"
 	"github.com/walkergate/walkergate/wire"
 )
@@ -22,7 +23,7 @@ import (
 const lease = 2 * time.Second
 
 // deaf is a connection that nothing reaches.
-type deaf struct{}
+type deaf struct{ notify.Conn }
 
 func (deaf) Send(*wire.Message, *atomic.Bool) bool { return false }
 
@@ -36,7 +37,7 @@ func TestANodeThatWasKilledIsSwept(t *testing.T) {
 	uri := mongoserver.URI(t)
 	db := mongoserver.Database(t, uri).Name()
 	observer := open(t, uri, db, mongo.Options{})
-	live(t, notify.New(notify.Options{NodeID: "observer", Store: observer, Lease: lease, Bus: true}))
+	live(t, notify.New(notify.Options{NodeID: "observer", Store: observer, Lease: lease, Bus: membus.New().Node()}))
 
 	process := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$")
 	process.Env = append(os.Environ(), variable+"="+db, mongoserver.Variable+"="+uri)
@@ -82,7 +83,7 @@ func liveForEver(uri, database string) {
 	if err != nil {
 		panic(err)
 	}
-	m := notify.New(notify.Options{NodeID: "killed", Store: s, Lease: lease, Bus: true})
+	m := notify.New(notify.Options{NodeID: "killed", Store: s, Lease: lease, Bus: membus.New().Node()})
 	if err := m.Enter(context.Background()); err != nil {
 		panic(err)
 	}

@@ -3,18 +3,31 @@ package mongo_test
 import (
 	"context"
 	"io"
+	"math/rand/v2"
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/walkergate/walkergate/internal/mongoserver"
 )
 
+// fate is what becomes of a command on its way to the server.
+type fate int
+
+const (
+	passes     fate = iota
+	lost            // it never arrives
+	unanswered      // it arrives, and its answer is lost
+	late            // whoever sent it hears that the link is gone, and then it arrives
+)
+
 // proxy stands between a store and its server: it can be absent, or take what
-// comes and pass nothing on.
+// comes and pass nothing on, or lose single commands and answers.
 type proxy struct {
 	uri    string // of the server, by way of the proxy
 	direct string // of the server itself
@@ -25,6 +38,7 @@ type proxy struct {
 	listener net.Listener
 	conns    map[net.Conn]bool
 	stalled  chan struct{} // closed: pass on
+	judge    func(command []byte) fate
 	running  sync.WaitGroup
 }
 
@@ -111,13 +125,65 @@ func (p *proxy) serve(near net.Conn) {
 	forget := p.keep(near, far)
 	defer forget()
 	var both sync.WaitGroup
-	for _, pair := range [][2]net.Conn{{near, far}, {far, near}} {
-		both.Go(func() {
-			_, _ = io.Copy(passage{pair[1], p}, pair[0]) // its end is that of the connection
-			_ = pair[1].Close()
-		})
-	}
+	var deaf atomic.Bool // what the server says is not heard any more
+	both.Go(func() {
+		_, _ = io.Copy(&commands{passage{far, p}, near, &deaf}, near) // its end is that of the connection
+		_ = far.Close()
+	})
+	both.Go(func() {
+		_, _ = io.Copy(answers{passage{near, p}, &deaf}, far)
+		_ = near.Close()
+	})
 	both.Wait()
+}
+
+// meddle lets judge decide on each command from now on; nil lets all pass.
+func (p *proxy) meddle(judge func(command []byte) fate) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.judge = judge
+}
+
+// commands writes what its fate lets through. A command is one piece here, as
+// long as it is short.
+type commands struct {
+	passage
+	near net.Conn
+	deaf *atomic.Bool
+}
+
+func (w *commands) Write(data []byte) (int, error) {
+	w.proxy.mu.Lock()
+	judge := w.proxy.judge
+	w.proxy.mu.Unlock()
+	if judge == nil {
+		return w.passage.Write(data)
+	}
+	switch judge(data) {
+	case lost:
+		return 0, io.ErrClosedPipe
+	case unanswered:
+		w.deaf.Store(true)
+	case late:
+		w.deaf.Store(true)
+		_ = w.near.Close()
+		<-time.After(rand.N(30 * time.Millisecond))
+	case passes:
+	}
+	return w.passage.Write(data)
+}
+
+// answers writes until nobody is to hear it.
+type answers struct {
+	passage
+	deaf *atomic.Bool
+}
+
+func (w answers) Write(data []byte) (int, error) {
+	if w.deaf.Load() {
+		return 0, io.ErrClosedPipe
+	}
+	return w.passage.Write(data)
 }
 
 func (p *proxy) keep(conns ...net.Conn) (forget func()) {

@@ -59,6 +59,12 @@ type Store struct {
 	records     *mongo.Collection
 	leases      *mongo.Collection
 
+	logs     *mongo.Collection // a row each
+	messages *mongo.Collection
+	quotas   *mongo.Collection
+	marks    *mongo.Collection
+	epochs   *mongo.Collection // the base epoch
+
 	calls   calls
 	indexes indexes
 	stop    context.CancelFunc // of what makes the indexes
@@ -89,11 +95,13 @@ func Open(ctx context.Context, uri, database string, options Options) (*Store, e
 	if err != nil {
 		return nil, connectError(uri, err)
 	}
-	db := client.Database(database)
+	db, settled := client.Database(database), settledReads(configured)
 	s := &Store{
 		client: client, timeout: options.Timeout, log: options.Log,
 		users: db.Collection("users"), revocations: db.Collection("revocations"),
 		records: db.Collection("records"), leases: db.Collection("leases"),
+		logs: db.Collection("logs", settled), messages: db.Collection("messages", settled),
+		quotas: db.Collection("quotas"), marks: db.Collection("marks"), epochs: db.Collection("epochs", settled),
 		calls:   calls{most: options.Calls, idle: make(chan struct{})},
 		indexes: indexes{tried: make(chan struct{})},
 	}

@@ -16,6 +16,8 @@ type readers struct {
 	allRecords, clientRecord          *sql.Stmt
 	recordsOfRoot, recordsOfChannel   *sql.Stmt
 	leases                            *sql.Stmt
+	head, baseEpoch, mark             *sql.Stmt
+	pageUp, pageDown                  *sql.Stmt
 }
 
 func openReaders(ctx context.Context, path string) (*readers, error) {
@@ -33,6 +35,8 @@ func openReaders(ctx context.Context, path string) (*readers, error) {
 		selectRecords:     &r.allRecords, selectRecordOfClient: &r.clientRecord,
 		selectRecordsOfRoot: &r.recordsOfRoot, selectRecordsOfChannel: &r.recordsOfChannel,
 		selectLeases: &r.leases,
+		selectHead:   &r.head, selectBaseEpoch: &r.baseEpoch, selectMark: &r.mark,
+		selectPageUp: &r.pageUp, selectPageDown: &r.pageDown,
 	} {
 		if *statement, err = db.PrepareContext(ctx, query); err != nil {
 			return nil, errors.Join(err, db.Close())

@@ -3,8 +3,10 @@ package sqlite_test
 import (
 	"encoding/json"
 	"testing"
+	"time"
 
 	"github.com/walkergate/walkergate/auth"
+	"github.com/walkergate/walkergate/fault"
 )
 
 // TestAnAccountOverRestarts leads one account through its life, the process
@@ -93,5 +95,37 @@ func wantRefusal(t *testing.T, s *auth.Service, token, want string) {
 	t.Helper()
 	if _, err := s.Authenticate(t.Context(), token); auth.RefusalOf(err) != want {
 		t.Errorf("the token was refused as %q, want %q (%v)", auth.RefusalOf(err), want, err)
+	}
+}
+
+// TestAnIDComesAgainWhenItsTokensAreDead: the ids of users of other issuers do.
+func TestAnIDComesAgainWhenItsTokensAreDead(t *testing.T) {
+	s := open(t, newDir(t))
+	defer shut(t, s)
+	born := time.Now().UTC().Truncate(time.Millisecond)
+	user := auth.User{ID: "id", RootID: "root", EmailKey: "root", CreatedAt: born}
+	end := auth.EndTokens{At: born.Add(time.Hour), Ends: born.Add(2 * time.Hour)}
+	for _, step := range []struct {
+		do   func() error
+		want fault.Code
+	}{
+		{func() error { return s.CreateUser(t.Context(), user) }, ""},
+		{func() error { return s.DeleteUser(t.Context(), user.ID, end) }, ""},
+		{func() error { user.CreatedAt = end.Ends.Add(-time.Millisecond); return s.CreateUser(t.Context(), user) }, fault.Conflict},
+		{func() error { user.CreatedAt = end.Ends; return s.CreateUser(t.Context(), user) }, ""},
+		{func() error { return s.CreateUser(t.Context(), user) }, fault.Conflict},
+	} {
+		if err := step.do(); (err == nil) != (step.want == "") || err != nil && !fault.Is(err, step.want) {
+			t.Fatalf("got %v, want %q", err, step.want)
+		}
+	}
+	// An end of the new user's tokens is theirs, and not that of the old one.
+	later := auth.EndTokens{At: end.Ends.Add(time.Hour), Ends: end.Ends.Add(2 * time.Hour)}
+	if _, err := s.ChangeUser(t.Context(), auth.UserChange{UserID: user.ID, End: &later}); err != nil {
+		t.Fatal(err)
+	}
+	ended, err := s.RevocationsSince(t.Context(), time.Time{})
+	if err != nil || len(ended) != 1 || ended[0].Generation != 1 || !ended[0].At.Equal(later.At) {
+		t.Errorf("the revocations are %+v (%v)", ended, err)
 	}
 }

@@ -13,7 +13,10 @@ import (
 const (
 	userColumns = `id, root_id, email_key, email, profile, password_hash, generation, created_at`
 
-	insertUser = `INSERT INTO users (` + userColumns + `) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`
+	// insertUser inserts nobody whose id is that of a user who was deleted, while
+	// a token of theirs could be alive.
+	insertUser = `INSERT INTO users (` + userColumns + `) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8
+		WHERE NOT EXISTS (SELECT 1 FROM revocations WHERE user_id = ?1 AND token_id = '' AND generation = ?9 AND ends > ?8)`
 
 	selectUserByID    = `SELECT ` + userColumns + ` FROM users WHERE id = ?`
 	selectUserByEmail = `SELECT ` + userColumns + ` FROM users WHERE email_key = ?`
@@ -30,10 +33,13 @@ func (s *Store) CreateUser(ctx context.Context, user auth.User) error {
 		return fmt.Errorf("encode the profile of a user: %w", err)
 	}
 	return s.writer.submit(ctx, func(c *conn) error {
-		_, err := c.exec(insertUser, user.ID, user.RootID, user.EmailKey, user.Email, profile,
-			user.PasswordHash, user.Generation, milliseconds(user.CreatedAt))
-		if isTaken(err) {
+		inserted, err := c.exec(insertUser, user.ID, user.RootID, user.EmailKey, user.Email, profile,
+			user.PasswordHash, user.Generation, milliseconds(user.CreatedAt), auth.EveryGeneration)
+		switch {
+		case isTaken(err):
 			return errConflict.Because(err)
+		case err == nil && inserted == 0:
+			return errConflict
 		}
 		return err
 	})

@@ -11,12 +11,15 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	"pgregory.net/rapid"
 
 	"github.com/walkergate/walkergate/fault"
 	"github.com/walkergate/walkergate/store"
 )
 
 // Run judges an engine. open gives a new, empty store and sees to its end.
+//
+// The tests draw cases at random; the flag rapid.checks says how many.
 func Run(t *testing.T, open func(t *testing.T) store.Store) {
 	for _, group := range []struct {
 		name  string
@@ -26,11 +29,26 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"revocations", revocationTests},
 		{"records", recordTests},
 		{"leases", leaseTests},
+		{"log", logTests},
+		{"log ids", logIDTests},
+		{"log pages", logPageTests},
+		{"log retention", logRetentionTests},
+		{"log quota", logQuotaTests},
+		{"marks", markTests},
 		{"store", storeTests},
 	} {
 		for name, test := range group.tests {
 			t.Run(group.name+"/"+name, func(t *testing.T) { test(t, open(t)) })
 		}
+	}
+}
+
+// RunNodes judges what an engine promises to several nodes at once. open gives
+// as many stores over one database, which is new and empty: the same one several
+// times where an engine is a single node's.
+func RunNodes(t *testing.T, open func(t *testing.T, nodes int) []store.Store) {
+	for name, test := range nodeTests {
+		t.Run("nodes/"+name, func(t *testing.T) { test(t, open(t, 2)) })
 	}
 }
 
@@ -95,7 +113,7 @@ func together(n int, f func(i int)) {
 	done.Wait()
 }
 
-func must(t *testing.T, err error) {
+func must(t rapid.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
@@ -117,9 +135,9 @@ func wantFault(t *testing.T, err error, code fault.Code) {
 	}
 }
 
-func same(t *testing.T, what string, got, want any) {
+func same(t rapid.TB, what string, got, want any) {
 	t.Helper()
-	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
+	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty(), cmpopts.EquateErrors()); diff != "" {
 		t.Errorf("%s differs (-want +got):\n%s", what, diff)
 	}
 }

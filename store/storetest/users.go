@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/walkergate/walkergate/auth"
 	"github.com/walkergate/walkergate/fault"
@@ -109,6 +110,19 @@ var userTests = map[string]func(t *testing.T, s store.Store){
 		})
 	},
 	"forgets a user": deleteUser,
+	"lets nobody be a user again whose tokens may be alive": func(t *testing.T, s store.Store) {
+		user := someUser(1)
+		must(t, s.CreateUser(t.Context(), user))
+		must(t, s.DeleteUser(t.Context(), user.ID, someEnd(1)))
+		wantFault(t, s.CreateUser(t.Context(), user), fault.Conflict)
+		wantNoUser(t, s, user.ID)
+		user.CreatedAt = someEnd(1).Ends.Add(-time.Millisecond)
+		wantFault(t, s.CreateUser(t.Context(), user), fault.Conflict)
+		wantNoUser(t, s, user.ID)
+		other := someUser(2)
+		other.RootID, other.EmailKey = user.RootID, user.EmailKey
+		must(t, s.CreateUser(t.Context(), other))
+	},
 	"forgets a user once": func(t *testing.T, s store.Store) {
 		user := someUser(1)
 		must(t, s.CreateUser(t.Context(), user))
