@@ -13,14 +13,34 @@ const shardCount = 64
 var shardSeed = maphash.MakeSeed()
 
 // membership says that a connection stands in one group: that of its own
-// client id, of a user, or of a channel. It is what Send looks at, so that
-// ending it ends delivery at once, also for a fan-out already under way.
+// client id, of a user, or of a channel. Its voids are what Send looks at, so
+// that ending it ends delivery at once, also for a fan-out already under way.
 type membership struct {
-	conn   Conn
-	void   atomic.Bool
+	conn Conn
+	// void keeps raw data away: for good once the membership has ended or a
+	// subscription took its place, for a while where it is suspended.
+	void atomic.Bool
+	// storedVoid keeps the stored messages of a user's group away, raw as they
+	// are: the connection has subscribed them.
+	storedVoid atomic.Bool
+	left       atomic.Bool
+	suspended  atomic.Bool
+	joined     bool // it was made for raw data
+	// sub makes envelopes of what a channel's group gets.
+	sub    atomic.Pointer[Subscription]
 	member *Member
 
 	at int // place in group.members; guarded by the shard's lock
+}
+
+// reopen lets raw data come again. It is called under the send lock of the
+// connection: that void is false for a moment, where the membership has ended
+// or was suspended meanwhile, is seen by nobody.
+func (m *membership) reopen() {
+	m.void.Store(false)
+	if m.left.Load() || m.suspended.Load() {
+		m.void.Store(true)
+	}
 }
 
 // group is all who stand under one key. It never stands empty in the index.
@@ -61,7 +81,13 @@ func (g *groups) members(key string) []*membership {
 }
 
 func (g *groups) join(key string, member *Member) *membership {
-	joined := &membership{conn: member.conn, member: member}
+	joined := &membership{conn: member.conn, member: member, joined: true}
+	g.enter(key, joined)
+	return joined
+}
+
+// enter takes a membership in as it is.
+func (g *groups) enter(key string, joined *membership) {
 	s := g.shard(key)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -76,13 +102,14 @@ func (g *groups) join(key string, member *Member) *membership {
 	target.unshare()
 	joined.at = len(target.members)
 	target.members = append(target.members, joined)
-	return joined
 }
 
 // leave voids the membership before it takes it out, so that a fan-out which
 // still holds an older list sends nothing more.
 func (g *groups) leave(key string, leaving *membership) {
+	leaving.left.Store(true)
 	leaving.void.Store(true)
+	leaving.storedVoid.Store(true)
 	s := g.shard(key)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -98,6 +125,14 @@ func (g *groups) leave(key string, leaving *membership) {
 	moved.at = leaving.at
 	from.members[last] = nil
 	from.members = from.members[:last]
+}
+
+// inhabited reports whether anybody stands under a key.
+func (g *groups) inhabited(key string) bool {
+	s := g.shard(key)
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.groups[key] != nil
 }
 
 func (g *groups) size() int {
@@ -125,6 +160,18 @@ type index struct {
 }
 
 func newIndex() *index { return &index{} }
+
+// of gives the groups of one kind.
+func (x *index) of(to kind) *groups {
+	switch to {
+	case toClients:
+		return &x.clients
+	case toUsers:
+		return &x.users
+	case toChannels:
+	}
+	return &x.channels
+}
 
 func (x *index) sizes() (clients, users, channels int) {
 	return x.clients.size(), x.users.size(), x.channels.size()

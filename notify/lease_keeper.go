@@ -35,7 +35,7 @@ type keeper struct {
 func newKeeper(options Options, renew func(nodeID string)) *keeper {
 	return &keeper{
 		store: options.Store, lease: options.Lease, log: options.Log, renew: renew,
-		nodeID: options.NodeID, own: Lease{Bus: options.Bus}, watch: leaseWatch{lease: options.Lease},
+		nodeID: options.NodeID, own: Lease{Bus: options.Bus != nil}, watch: leaseWatch{lease: options.Lease},
 		absence: errNotEntered,
 	}
 }

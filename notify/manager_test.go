@@ -19,44 +19,6 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// conn is a connection that keeps what it was sent, in the manner a session
-// does: void is looked at under the lock that orders what is sent.
-type conn struct {
-	mu     sync.Mutex
-	closed bool
-	got    []string
-}
-
-func (c *conn) Send(message *wire.Message, void *atomic.Bool) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.closed || void != nil && void.Load() {
-		return false
-	}
-	c.got = append(c.got, string(message.Payload()))
-	return true
-}
-
-func (c *conn) close() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.closed = true
-}
-
-func (c *conn) take() []string {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	got := c.got
-	c.got = nil
-	return got
-}
-
-func (c *conn) count() int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return len(c.got)
-}
-
 func newManager(t testing.TB) *notify.Manager {
 	t.Helper()
 	return notify.New(notify.Options{NodeID: "node", Store: newStore()})
@@ -67,11 +29,14 @@ func add(m *notify.Manager, id, root string, channels ...string) (*conn, *notify
 	return c, m.Add(notify.Joining{ClientID: id, RootID: root, ChannelIDs: channels, Conn: c})
 }
 
-type send func(context.Context, []string, json.RawMessage) (notify.Outcome, error)
+type send func(context.Context, []string, notify.Message) (notify.Outcome, error)
+
+// said is a message that is not stored.
+func said(data string) notify.Message { return notify.Message{Data: json.RawMessage(data)} }
 
 func must(t *testing.T, do send, targets []string, data string) notify.Outcome {
 	t.Helper()
-	outcome, err := do(t.Context(), targets, json.RawMessage(data))
+	outcome, err := do(t.Context(), targets, said(data))
 	if err != nil {
 		t.Fatalf("notify: %v", err)
 	}
@@ -204,7 +169,7 @@ func TestAFanOutUnderWayEndsWithTheMembership(t *testing.T) {
 
 	done := make(chan notify.Outcome)
 	go func() {
-		outcome, _ := m.Users(context.Background(), []string{"ann"}, json.RawMessage(`{}`))
+		outcome, _ := m.Users(context.Background(), []string{"ann"}, said(`{}`))
 		done <- outcome
 	}()
 	<-blocking.entered // the list of receivers is fixed, and second is on it
@@ -219,10 +184,14 @@ func TestAFanOutUnderWayEndsWithTheMembership(t *testing.T) {
 }
 
 // gate is a connection whose Send waits: it holds a fan-out at a known place.
-type gate struct{ entered, open chan struct{} }
+type gate struct {
+	notify.Conn
+	entered, open chan struct{}
+	once          sync.Once
+}
 
 func (g *gate) Send(*wire.Message, *atomic.Bool) bool {
-	close(g.entered)
+	g.once.Do(func() { close(g.entered) })
 	<-g.open
 	return true
 }
@@ -260,7 +229,7 @@ func BenchmarkChannels1000(b *testing.B) {
 	for i := range 1000 {
 		m.Add(notify.Joining{ClientID: fmt.Sprint(i), RootID: "r", ChannelIDs: []string{"lobby"}, Conn: deaf{}})
 	}
-	targets, data := []string{"lobby"}, json.RawMessage(`{"type":"chat","data":{"text":"hello"}}`)
+	targets, data := []string{"lobby"}, said(`{"type":"chat","data":{"text":"hello"}}`)
 	b.ReportAllocs()
 	for b.Loop() {
 		if _, err := m.Channels(context.Background(), targets, data); err != nil {
@@ -281,6 +250,6 @@ func BenchmarkAddRemoveInAGroupOf10000(b *testing.B) {
 	}
 }
 
-type deaf struct{}
+type deaf struct{ notify.Conn }
 
 func (deaf) Send(_ *wire.Message, void *atomic.Bool) bool { return !void.Load() }

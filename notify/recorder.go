@@ -15,14 +15,19 @@ const (
 	// gather is how long the recorder waits for more after the first change,
 	// so that a burst of connects becomes one write. Well under RecordLag.
 	gather = RecordLag / 4
-	// batchSize bounds one write, so that a burst does not hold the store's
+	// batchMost bounds one write, so that a burst does not hold the store's
 	// writer for long.
-	batchSize = 1000
+	batchMost = 1000
+	// batchLeast is a write that no store finds too long. One that fails is
+	// halved down to it: a store that cannot take 1000 records within
+	// writeTimeout would else be given the same in vain for ever.
+	batchLeast = 8
 	// pendingLimit bounds what waits while the store is out of reach. Beyond
 	// it the list is let go: once the store answers again, the node's records
 	// are cleared and written anew from the index.
 	pendingLimit = 100_000
-	// writeTimeout bounds one write.
+	// writeTimeout bounds one write. One that took a quarter of it is long
+	// enough; shorter ones grow.
 	writeTimeout = 5 * time.Second
 	// retryFirst and retryMost bound the wait between tries.
 	retryFirst = 50 * time.Millisecond
@@ -36,6 +41,7 @@ type recorder struct {
 	log   *slog.Logger
 	all   func() []*Record
 	wake  chan struct{}
+	batch int // how much one write holds now; run's own
 
 	mu      sync.Mutex
 	nodeID  string             // under which records are written
@@ -49,7 +55,7 @@ type recorder struct {
 func newRecorder(store RecordStore, log *slog.Logger, all func() []*Record) *recorder {
 	return &recorder{
 		store: store, log: log, all: all,
-		wake: make(chan struct{}, 1), pending: make(map[string]*Record),
+		wake: make(chan struct{}, 1), batch: batchMost, pending: make(map[string]*Record),
 	}
 }
 
@@ -170,7 +176,7 @@ func (r *recorder) write() error {
 		return r.writeAnew(nodeID, former)
 	}
 	for len(pending) > 0 {
-		puts, removed := nextBatch(pending)
+		puts, removed := nextBatch(pending, r.batch)
 		if err := r.writeBatch(nodeID, puts, removed); err != nil {
 			r.putBack(pending)
 			return err
@@ -190,13 +196,14 @@ func (r *recorder) write() error {
 func (r *recorder) writeAnew(nodeID string, former []string) error {
 	err := r.clear(append(former, nodeID)...)
 	records := r.all()
-	for first := 0; err == nil && first < len(records); first += batchSize {
-		batch := records[first:min(first+batchSize, len(records))]
+	for err == nil && len(records) > 0 {
+		batch := records[:min(r.batch, len(records))]
 		puts := make([]Record, len(batch))
 		for i, record := range batch {
 			puts[i] = *record
 		}
 		err = r.writeBatch(nodeID, puts, nil)
+		records = records[len(batch):]
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -217,8 +224,13 @@ func (r *recorder) writeBatch(nodeID string, puts []Record, removed []string) er
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), writeTimeout)
 	defer cancel()
+	begun := time.Now()
 	if err := r.store.WriteRecords(ctx, puts, removed); err != nil {
+		r.batch = max(r.batch/2, batchLeast)
 		return fault.New(fault.Busy, "the store does not answer").Because(err)
+	}
+	if time.Since(begun) < writeTimeout/4 {
+		r.batch = min(2*r.batch, batchMost)
 	}
 	return nil
 }
@@ -237,9 +249,9 @@ func (r *recorder) putBack(unwritten map[string]*Record) {
 	}
 }
 
-func nextBatch(pending map[string]*Record) (puts []Record, removed []string) {
+func nextBatch(pending map[string]*Record, most int) (puts []Record, removed []string) {
 	for clientID, record := range pending {
-		if len(puts)+len(removed) == batchSize {
+		if len(puts)+len(removed) == most {
 			break
 		}
 		if record == nil {

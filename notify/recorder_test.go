@@ -22,6 +22,7 @@ type faultyStore struct {
 	failing bool
 	writes  int
 	largest int
+	each    time.Duration // what one record takes to be written
 }
 
 func newStore() *faultyStore {
@@ -36,7 +37,10 @@ func (s *faultyStore) fail(failing bool) {
 	s.failing = failing
 }
 
-func (s *faultyStore) WriteRecords(_ context.Context, puts []notify.Record, removed []string) error {
+func (s *faultyStore) WriteRecords(ctx context.Context, puts []notify.Record, removed []string) error {
+	if err := s.work(ctx, len(puts)+len(removed)); err != nil {
+		return err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.failing {
@@ -51,6 +55,26 @@ func (s *faultyStore) WriteRecords(_ context.Context, puts []notify.Record, remo
 		delete(s.records, id)
 	}
 	return nil
+}
+
+// work takes the time of so many records.
+func (s *faultyStore) work(ctx context.Context, records int) error {
+	s.mu.Lock()
+	each := s.each
+	s.mu.Unlock()
+	select {
+	case <-time.After(time.Duration(records) * each):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// takes sets how long each record takes from now on.
+func (s *faultyStore) takes(each time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.each = each
 }
 
 func (s *faultyStore) ClearRecords(_ context.Context, nodeID string) error {
@@ -146,6 +170,31 @@ func TestRecordsOfABurstAreFewWrites(t *testing.T) {
 		lag()
 		if store.size() != 5000 || store.writes > 6 || store.largest > 1000 {
 			t.Errorf("%d records in %d writes, the largest of %d", store.size(), store.writes, store.largest)
+		}
+	})
+}
+
+// A store that takes longer for a full batch than a write may is given less,
+// and all again when it has recovered.
+func TestRecordsOfABurstReachASlowStore(t *testing.T) {
+	running(t, func(t *testing.T, m *notify.Manager, store *faultyStore) {
+		const each, count = 19 * time.Millisecond, 3000 // a full batch would take 19 s
+		store.takes(each)
+		for i := range count {
+			add(m, fmt.Sprint(i), "ann")
+		}
+		<-time.After(2 * count * each)
+		synctest.Wait()
+		if err := m.Ready(); err != nil || store.size() != count {
+			t.Errorf("%d of %d records are written, ready: %v", store.size(), count, err)
+		}
+		store.takes(0)
+		for i := range count {
+			add(m, fmt.Sprint("more", i), "ann")
+		}
+		lag()
+		if store.size() != 2*count || store.largest != 1000 {
+			t.Errorf("with the store as fast as ever %d of %d records are written, the most at once %d", store.size(), 2*count, store.largest)
 		}
 	})
 }
