@@ -37,14 +37,19 @@ var errReaderGone = errors.New("socket: the handler ended the reader's goroutine
 // session must not be ending.
 func (s *Session) end(closure Closure, grace time.Duration) {
 	s.ending.Store(true)
+	s.tellRoom()
 	s.closure = closure
 	s.final = time.Now().Add(grace)
-	// The reader wakes at the deadline, and so does the writer. A connection
-	// that refuses deadlines is broken, and both find out by themselves.
-	_ = s.conn.SetDeadline(s.final)
 	corked := !s.started
 	s.started = true
+	// What the kernel takes at once is not held to the deadline: a short grace
+	// may be over before this goroutine gets there.
 	s.put(closeFrame(closure.Code, closure.Reason))
+	if !s.dead {
+		// The reader wakes at the deadline, and so does the writer. A connection
+		// that refuses deadlines is broken, and both find out by themselves.
+		_ = s.conn.SetDeadline(s.final)
+	}
 	if corked {
 		s.startReader()
 	}
@@ -68,6 +73,7 @@ func (s *Session) broken(closure Closure) {
 		s.closure.Err = closure.Err
 	}
 	s.dead = true
+	s.tellRoom()
 	s.dropQueue()
 	_ = s.conn.SetDeadline(past) // wakes reader and writer; a failure means that they are awake
 }

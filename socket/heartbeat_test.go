@@ -1,7 +1,6 @@
 package socket_test
 
 import (
-	"io"
 	"net"
 	"testing"
 	"testing/synctest"
@@ -237,16 +236,30 @@ func TestHeartCloses(t *testing.T) {
 	})
 }
 
-// The same over a descriptor, in real time.
+// The same over a descriptor, in real time: who answers is given ample time to
+// do so, and of who does not it is not asked when the close comes.
 func TestHeartbeatOverTCP(t *testing.T) {
-	heart := socket.NewHeart(20*time.Millisecond, 1500*time.Millisecond)
-	t.Cleanup(heart.Close)
-	h := &recorder{}
-	s, p := open(t, overTCP, h, socket.Options{Heart: heart})
-	for range 5 {
-		p.want(t, "ping:")
-		p.send(frame(final|opPong, ""))
-	}
+	t.Run("answered", func(t *testing.T) {
+		heart := socket.NewHeart(20*time.Millisecond, time.Minute)
+		t.Cleanup(heart.Close)
+		_, p := open(t, overTCP, &recorder{}, socket.Options{Heart: heart})
+		for range 5 {
+			p.want(t, "ping:")
+			p.send(frame(final|opPong, ""))
+		}
+	})
+	t.Run("not answered", func(t *testing.T) {
+		heart := socket.NewHeart(20*time.Millisecond, 100*time.Millisecond)
+		t.Cleanup(heart.Close)
+		h := &recorder{}
+		s, p := open(t, overTCP, h, socket.Options{Heart: heart})
+		silent(t, h, s, p)
+	})
+}
+
+// silent demands that a peer which says nothing is closed for it.
+func silent(t *testing.T, h *recorder, s *socket.Session, p *peer) {
+	t.Helper()
 	for got := p.next(); got != "close:4408 no sign of life"; got = p.next() {
 		if got != "ping:" {
 			t.Fatalf("got %q", got)
@@ -256,5 +269,29 @@ func TestHeartbeatOverTCP(t *testing.T) {
 	if end := h.ending(t, s); end.Code != wire.CloseNoSignOfLife {
 		t.Errorf("ended with %+v", end)
 	}
-	_, _ = io.Copy(io.Discard, p.r)
+}
+
+// dawdling is a connection that does not return from setting a deadline before
+// that has come, as a goroutine may find it on a busy machine.
+type dawdling struct{ *net.TCPConn }
+
+func (c dawdling) SetDeadline(deadline time.Time) error {
+	err := c.TCPConn.SetDeadline(deadline)
+	if !deadline.IsZero() {
+		<-time.After(time.Until(deadline))
+	}
+	return err
+}
+
+// The grace of a silent peer is a tick, which may be over at once: it is told
+// why it is closed all the same.
+func TestTheCloseOfASilentPeerIsNotLateForItsDeadline(t *testing.T) {
+	heart := socket.NewHeart(20*time.Millisecond, 100*time.Millisecond)
+	t.Cleanup(heart.Close)
+	server, client := connect(t, overTCP)
+	h := &recorder{}
+	s := socket.Open(dawdling{server.(*net.TCPConn)}, nil, h, socket.Options{Heart: heart})
+	s.Start(nil)
+	p := newPeer(client)
+	silent(t, h, s, p)
 }

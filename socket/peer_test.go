@@ -2,6 +2,7 @@ package socket_test
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -21,7 +22,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // patience is how long a test waits for what must come.
-const patience = 10 * time.Second
+const patience = 30 * time.Second
 
 // The kinds of connection that every session must serve alike.
 const (
@@ -152,9 +153,11 @@ func open(t testing.TB, kind string, h socket.Handler, o socket.Options) (*socke
 	return s, p
 }
 
-// cork makes a session that is not started, and its peer.
+// cork makes a session that is not started, and its peer. Where nothing else is
+// said, a test that was held up still answers a close in time.
 func cork(t testing.TB, kind string, h socket.Handler, o socket.Options) (*socket.Session, *peer) {
 	t.Helper()
+	o.CloseTimeout = cmp.Or(o.CloseTimeout, patience)
 	server, client := connect(t, kind)
 	s := socket.Open(server, nil, h, o)
 	t.Cleanup(func() { // before the connection closes: goleak wants no reader left

@@ -128,6 +128,7 @@ type Session struct {
 	out      []byte // what onWritable writes
 	outN     int
 	outErr   error
+	room     chan struct{} // closed when an offer may find room; nil where nobody waits
 	closure  Closure
 	final    time.Time // when all ends, once ending
 }

@@ -109,6 +109,7 @@ func (s *Session) written(n int) {
 	frames := s.queue.advance(n)
 	s.options.Stats.sent(n, frames)
 	s.options.Stats.queued(s.queue.cost - before)
+	s.tellRoom()
 }
 
 // writeDeadline is when the next write must have made progress. Under mu.
