@@ -30,6 +30,19 @@ func BenchmarkDecodeLarge(b *testing.B) {
 	benchmarkDecode(b, []byte(`{"type":"channel","channel_ids":["room-7"],"data":{"text":"`+strings.Repeat("x", 60<<10)+`"}}`))
 }
 
+// BenchmarkDecodeNested is what a frame costs that was made to cost much.
+func BenchmarkDecodeNested(b *testing.B) {
+	for name, text := range nested() {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			b.SetBytes(int64(len(text)))
+			for b.Loop() {
+				wire.Decode(text)
+			}
+		})
+	}
+}
+
 func benchmarkDecode(b *testing.B, text []byte) {
 	b.ReportAllocs()
 	b.SetBytes(int64(len(text)))

@@ -9,8 +9,8 @@ import (
 // Decode reads one frame. Text that is no valid frame comes back as *Bad.
 // What the frame holds of raw JSON shares memory with text.
 func Decode(text []byte) Frame {
-	fields, malformed := scan(text)
-	if malformed != nil {
+	var fields fields
+	if malformed := fields.scan(text); malformed != nil {
 		return &Bad{Fault: malformed}
 	}
 	id, ok := frameID(fields.id)

@@ -216,6 +216,12 @@ func TestDecodeLeavesTheContextToItsReader(t *testing.T) {
 		"not UTF-8":       "{\"a\":\"\xc0\xaf\"}",
 		"half a pair":     `{"a":"\ud800"}`,
 		"nested too deep": `{"a":` + strings.Repeat("[", 100) + strings.Repeat("]", 100) + `}`,
+		// What nests too deep is not read at all.
+		"nested deeper than JSON is read":     strings.Repeat(`{"a":`, 20_000) + "1" + strings.Repeat("}", 20_000),
+		"nested too deep, and with strings":   `{"\"]}":` + strings.Repeat(`{"a\\":["\"{[","]",`, 100) + "1" + strings.Repeat("]}", 100) + `}`,
+		"nested too deep, and a name twice":   `{"a":1,"a":` + strings.Repeat("[", 100) + strings.Repeat("]", 100) + `}`,
+		"nested too deep, and malformed":      `{"a":` + strings.Repeat("[", 100) + ",," + strings.Repeat("}", 100) + `}`,
+		"nested too deep, in text not UTF-8 ": "{\"\xff\":" + strings.Repeat("[", 100) + strings.Repeat("]", 100) + `}`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			text := `{"type":"walker","id":"7","context":` + context + `,"walker":"say"}`
@@ -225,12 +231,21 @@ func TestDecodeLeavesTheContextToItsReader(t *testing.T) {
 			}
 		})
 	}
+	deep := strings.Repeat(`{"a":`, 100) + "1" + strings.Repeat("}", 100)
 	for name, text := range map[string]string{
 		"the frame itself says it twice":   `{"type":"walker","context":{"a":1,"a":1},"walker":"say","walker":"other"}`,
 		"the context stands twice":         `{"type":"walker","context":{"a":1,"a":1},"context":{},"walker":"say"}`,
 		"an unknown member stands twice":   `{"type":"walker","x":1,"context":{"a":1,"a":1},"walker":"say","x":2}`,
 		"another frame with a bad context": `{"type":"user","context":{"a":1,"a":1},"root_ids":["r"],"data":{"b":1,"b":1}}`,
 		"the frame is too deep elsewhere":  `{"type":"walker","walker":"say","x":` + strings.Repeat("[", 100) + strings.Repeat("]", 100) + `}`,
+		"it is too deep here and there":    `{"type":"walker","context":` + deep + `,"walker":"say","x":` + deep + `}`,
+		"it is too deep there and here":    `{"type":"walker","x":` + deep + `,"context":` + deep + `,"walker":"say"}`,
+		"a deep context stands twice":      `{"type":"walker","context":` + deep + `,"walker":"say","context":{}}`,
+		"a deep context, and text behind":  `{"type":"walker","context":` + deep + `,"walker":"say"} {}`,
+		"a deep context without an end":    `{"type":"walker","walker":"say","context":` + deep[:450] + `}`,
+		"a deep context of no frame":       `["context":` + deep + `]`,
+		"a deep context of another frame":  `{"type":"ping","context":` + deep + `}`,
+		"a deep context in another member": `{"type":"walker","walker":"say","x":{"context":` + deep + `}}`,
 		"the context is no JSON":           `{"type":"walker","walker":"say","context":{"a":1,"a":}}`,
 	} {
 		t.Run(name, func(t *testing.T) { decodeBad(t, text) })

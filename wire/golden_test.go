@@ -190,6 +190,9 @@ func goldenOut(t *testing.T) map[string][]byte {
 		"rest-error-details.json":    wire.ErrorBody(context),
 		"rest-error-ref.json":        wire.ErrorBody(internal),
 	}
+	for name, message := range goldenChannel() {
+		messages[name] = message.Payload()
+	}
 	for code, message := range goldenCodes {
 		f := fault.New(code, message)
 		if code == fault.Internal {

@@ -96,47 +96,46 @@ func (s *scanner) giveBack() {
 }
 
 // scan takes the frame apart in one pass, which also proves that it is JSON,
-// UTF-8, and free of doubled names, all the way down.
-func scan(text []byte) (fields, *fault.Error) {
-	found, err := pass(text)
-	if err != nil && inContext(err) {
-		if lenient, ok := passOver(text); ok {
-			found, err = lenient, nil
-		}
+// UTF-8, and free of doubled names, all the way down. Depth is judged before,
+// as each level costs a parser more than its byte is worth.
+func (f *fields) scan(text []byte) *fault.Error {
+	if tooDeep(text) {
+		return f.scanDeep(text)
 	}
+	err := f.pass(text)
 	switch {
-	case tooDeep(text) && tooDeep(without(text, found.context)):
-		return found, fault.New(fault.BadFrame, "the frame nests too deep")
-	case err == nil:
-		return found, nil
+	case err == nil, inContext(err) && f.passOver(text):
+		return nil
 	case errors.Is(err, errNoObject):
-		return found, fault.New(fault.BadFrame, "a frame is a JSON object")
+		return fault.New(fault.BadFrame, "a frame is a JSON object")
 	case errors.Is(err, jsontext.ErrDuplicateName):
-		return found, fault.New(fault.BadFrame, "a name stands twice in one object").Because(err)
+		return fault.New(fault.BadFrame, "a name stands twice in one object").Because(err)
 	default:
-		return found, fault.New(fault.BadFrame, "malformed JSON").Because(err)
+		return fault.New(fault.BadFrame, "malformed JSON").Because(err)
 	}
 }
 
-func pass(text []byte, options ...jsontext.Options) (fields, error) {
-	var found fields
+// ofWalker reports whether the frame calls a walker.
+func (f *fields) ofWalker() bool { return string(textOf(f.kind)) == "walker" }
+
+func (f *fields) pass(text []byte, options ...jsontext.Options) error {
+	*f = fields{}
 	s := lendScanner(text)
 	defer s.giveBack()
 	s.decoder.Reset(&s.source, options...)
-	err := s.object(&found)
-	return found, err
+	return s.object(f)
 }
 
 // passOver reads a walker frame whose context is doubtful, but JSON. What is
 // wrong with a context is for the walker's own reading to tell, behind what it
 // asks first, as it does over HTTP.
-func passOver(text []byte) (fields, bool) {
-	found, err := pass(text, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
-	if err != nil || found.kind.Kind() != '"' || string(plain(found.kind)) != "walker" {
-		return found, false
+func (f *fields) passOver(text []byte) bool {
+	err := f.pass(text, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+	if err != nil || !f.ofWalker() {
+		return false
 	}
-	_, err = pass(without(text, found.context)) // all else is read as strictly as ever
-	return found, err == nil
+	var strict fields // all else is read as strictly as ever
+	return strict.pass(without(text, f.context)) == nil
 }
 
 func inContext(err error) bool {
@@ -318,30 +317,4 @@ func plain(quoted jsontext.Value) []byte {
 		return nil // cannot be: the scan refuses what cannot be unquoted
 	}
 	return unescaped
-}
-
-// tooDeep counts brackets outside strings. It may be wrong about text that is
-// no JSON; the scan tells that. Most frames have too few brackets to be looked
-// at twice.
-func tooDeep(text []byte) bool {
-	if bytes.Count(text, []byte{'{'})+bytes.Count(text, []byte{'['}) <= MaxDepth {
-		return false
-	}
-	depth, inString := 0, false
-	for i := 0; i < len(text); i++ {
-		switch c := text[i]; {
-		case inString && c == '\\':
-			i++
-		case c == '"':
-			inString = !inString
-		case inString:
-		case c == '{' || c == '[':
-			if depth++; depth > MaxDepth {
-				return true
-			}
-		case c == '}' || c == ']':
-			depth--
-		}
-	}
-	return false
 }

@@ -76,6 +76,15 @@ const done = { type: is("reply"), id, ok: is(true) };
 const info = { client_id: clientID, root_id: rootID, channel_id: channelID };
 const connection = (head, more = {}) => shape({ type: is("connection"), ...head, data: shape({ ...info, ...more }) });
 
+const from = shape({ client_id: clientID, root_id: rootID });
+const message = (more, sender = from) =>
+  shape({
+    type: is("channel"), event: is("message"), channel_id: channelID, ...more,
+    from: sender, at: like(/^[0-9-]{10}T[0-9:]{8}\.[0-9]{3}Z$/), data: object,
+  });
+const place = { epoch: want("1 to 64 bytes", (v) => typeof v === "string" && bytes(v) >= 1 && bytes(v) <= 64), seq: want("1 or more", (v) => Number.isInteger(v) && v >= 1) };
+const codes = is(...Object.keys(statuses));
+
 // What the gateway sends, by file.
 const out = {
   "connection.json": connection({}),
@@ -93,6 +102,12 @@ const out = {
   "reply-result.json": shape({ ...done, status, reports: list }),
   "reply-body.json": shape({ ...done, status, body: any }),
   "reply-body-text.json": shape({ ...done, status, body: text }),
+  "channel-message.json": message({}),
+  "channel-message-stored.json": message(place),
+  "channel-message-rest.json": message(place, shape({ root_id: rootID })),
+  "channel-message-server.json": message(place, is(null)),
+  "channel-message-own.json": message({ ...place, channel_id: is("$me") }),
+  "channel-ended.json": shape({ type: is("channel"), event: is("ended"), channel_id: channelID, code: codes, error: text }),
   "error.json": error({ type: is("error") }),
   "error-details.json": error({ type: is("error") }, details),
   "error-ref.json": error({ type: is("error") }, withRef),
