@@ -1,10 +1,12 @@
 package walkers_test
 
 import (
+	"context"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/walkergate/walkergate/auth"
 	"github.com/walkergate/walkergate/fault"
 	"github.com/walkergate/walkergate/specs"
 	"github.com/walkergate/walkergate/walkers"
@@ -48,6 +50,25 @@ func TestRunsOfAllWalkersAreBounded(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// Whoever has an answer has left the room that the run took, and so has a
+// decision on the node before the run that it lets in.
+func TestAnAnsweredRunHasLeftItsRoom(t *testing.T) {
+	r := runner(t, walkers.Options{AtOnce: 1}, func(registry *walkers.Registry) {
+		spec := specs.Walker{
+			Name: "take", Methods: []specs.Method{specs.WebSocket},
+			Enter: func(context.Context, auth.Principal, string) error { return nil },
+		}
+		walkers.Register(registry, spec, func(context.Context, *walkers.Call, struct{}) error { return nil })
+	})
+	inv := overSocket("")
+	for n := range 5000 {
+		inv.Node, inv.HasNode = "n", n%2 == 0
+		if _, err := r.Run(t.Context(), inv); err != nil {
+			t.Fatalf("run %d, alone: %v", n, err)
+		}
 	}
 }
 

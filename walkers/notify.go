@@ -7,13 +7,13 @@ import (
 	"github.com/walkergate/walkergate/notify"
 )
 
-// Notifier delivers messages. data is one JSON object that nobody changes any
-// more; unknown targets are no error but stand in Outcome.Offline. All methods
-// may be called concurrently, and do not wait for receivers.
+// Notifier delivers messages. Unknown targets are no error but stand in
+// Outcome.Offline. All methods may be called concurrently, and do not wait for
+// receivers.
 type Notifier interface {
-	Users(ctx context.Context, rootIDs []string, data json.RawMessage) (notify.Outcome, error)
-	Channels(ctx context.Context, channelIDs []string, data json.RawMessage) (notify.Outcome, error)
-	Clients(ctx context.Context, clientIDs []string, data json.RawMessage) (notify.Outcome, error)
+	Users(ctx context.Context, rootIDs []string, message notify.Message) (notify.Outcome, error)
+	Channels(ctx context.Context, channelIDs []string, message notify.Message) (notify.Outcome, error)
+	Clients(ctx context.Context, clientIDs []string, message notify.Message) (notify.Outcome, error)
 }
 
 // Notify sends from within a walker. data is anything that encodes to a JSON
@@ -43,7 +43,7 @@ func (n Notify) Users(ctx context.Context, rootIDs []string, data any) (notify.O
 	if err != nil {
 		return notify.Outcome{}, err
 	}
-	return n.notifier.Users(ctx, rootIDs, object)
+	return n.notifier.Users(ctx, rootIDs, notify.Message{Data: object})
 }
 
 // Channels sends to every connection in those channels.
@@ -52,7 +52,7 @@ func (n Notify) Channels(ctx context.Context, channelIDs []string, data any) (no
 	if err != nil {
 		return notify.Outcome{}, err
 	}
-	return n.notifier.Channels(ctx, channelIDs, object)
+	return n.notifier.Channels(ctx, channelIDs, notify.Message{Data: object})
 }
 
 // Clients sends to those connections.
@@ -61,7 +61,7 @@ func (n Notify) Clients(ctx context.Context, clientIDs []string, data any) (noti
 	if err != nil {
 		return notify.Outcome{}, err
 	}
-	return n.notifier.Clients(ctx, clientIDs, object)
+	return n.notifier.Clients(ctx, clientIDs, notify.Message{Data: object})
 }
 
 func (n Notify) object(data any) (json.RawMessage, error) {
@@ -78,14 +78,14 @@ func (n Notify) object(data any) (json.RawMessage, error) {
 // nobody stands in where no Notifier was given: everybody is offline.
 type nobody struct{}
 
-func (nobody) Users(_ context.Context, rootIDs []string, _ json.RawMessage) (notify.Outcome, error) {
+func (nobody) Users(_ context.Context, rootIDs []string, _ notify.Message) (notify.Outcome, error) {
 	return notify.Outcome{Offline: rootIDs}, nil
 }
 
-func (nobody) Channels(_ context.Context, channelIDs []string, _ json.RawMessage) (notify.Outcome, error) {
+func (nobody) Channels(_ context.Context, channelIDs []string, _ notify.Message) (notify.Outcome, error) {
 	return notify.Outcome{Offline: channelIDs}, nil
 }
 
-func (nobody) Clients(_ context.Context, clientIDs []string, _ json.RawMessage) (notify.Outcome, error) {
+func (nobody) Clients(_ context.Context, clientIDs []string, _ notify.Message) (notify.Outcome, error) {
 	return notify.Outcome{Offline: clientIDs}, nil
 }

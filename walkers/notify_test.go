@@ -42,16 +42,16 @@ func (p *post) all() []sent {
 	return p.sent
 }
 
-func (p *post) Users(_ context.Context, ids []string, data json.RawMessage) (notify.Outcome, error) {
-	return p.keep("users", ids, data)
+func (p *post) Users(_ context.Context, ids []string, message notify.Message) (notify.Outcome, error) {
+	return p.keep("users", ids, message.Data)
 }
 
-func (p *post) Channels(_ context.Context, ids []string, data json.RawMessage) (notify.Outcome, error) {
-	return p.keep("channels", ids, data)
+func (p *post) Channels(_ context.Context, ids []string, message notify.Message) (notify.Outcome, error) {
+	return p.keep("channels", ids, message.Data)
 }
 
-func (p *post) Clients(_ context.Context, ids []string, data json.RawMessage) (notify.Outcome, error) {
-	return p.keep("clients", ids, data)
+func (p *post) Clients(_ context.Context, ids []string, message notify.Message) (notify.Outcome, error) {
+	return p.keep("clients", ids, message.Data)
 }
 
 // notifying runs a handler that notifies.

@@ -23,6 +23,7 @@ import (
 // use. What is wrong with a walker is told by Runner, for all walkers at once.
 type Registry struct {
 	registered []*registered
+	channels   []specs.Channel
 	faults     []error
 	validator  *validator.Validate
 }
@@ -73,10 +74,11 @@ func Register[In any](r *Registry, spec specs.Walker, handle func(ctx context.Co
 	})
 }
 
-// Check reports every fault of every spec registered so far, each a
-// *specs.Fault that names the walker and the field.
+// Check reports every fault of every spec registered so far: of a walker each a
+// *specs.Fault that names it and the field, of a channel a *specs.ChannelFault.
 func (r *Registry) Check() error {
-	return errors.Join(append(r.faults[:len(r.faults):len(r.faults)], specs.Collisions(r.described()))...)
+	return errors.Join(append(r.faults[:len(r.faults):len(r.faults)],
+		specs.Collisions(r.described()), specs.CheckChannels(r.channels))...)
 }
 
 func (r *Registry) described() []specs.Described {

@@ -133,9 +133,9 @@ func (r *Runner) await(ctx context.Context, w *walker, f *flight, work func() er
 	result := make(chan error, 1)
 	behind := &leftover{walker: w}
 	go func() {
-		defer r.gate.leave()
 		err := errExited
 		defer func() {
+			r.gate.leave() // before the answer: whoever has it finds the room free
 			if f.end(finished) {
 				result <- err
 			} else {

@@ -50,16 +50,16 @@ func (p *post) keep(kind string, ids []string, data json.RawMessage) (notify.Out
 	return notify.Outcome{Reached: 1}, nil
 }
 
-func (p *post) Users(_ context.Context, ids []string, data json.RawMessage) (notify.Outcome, error) {
-	return p.keep("users", ids, data)
+func (p *post) Users(_ context.Context, ids []string, message notify.Message) (notify.Outcome, error) {
+	return p.keep("users", ids, message.Data)
 }
 
-func (p *post) Channels(_ context.Context, ids []string, data json.RawMessage) (notify.Outcome, error) {
-	return p.keep("channels", ids, data)
+func (p *post) Channels(_ context.Context, ids []string, message notify.Message) (notify.Outcome, error) {
+	return p.keep("channels", ids, message.Data)
 }
 
-func (p *post) Clients(_ context.Context, ids []string, data json.RawMessage) (notify.Outcome, error) {
-	return p.keep("clients", ids, data)
+func (p *post) Clients(_ context.Context, ids []string, message notify.Message) (notify.Outcome, error) {
+	return p.keep("clients", ids, message.Data)
 }
 
 func gateway(t *testing.T) (*walkers.Runner, *post) {
