@@ -113,9 +113,9 @@ func (c *Client) withinRate(frame wire.Frame) bool {
 // for it, and reports whether it did or the frame was refused. Where it did
 // not, the caller runs the frame and then rests.
 func (c *Client) mustWait(frame wire.Frame, size int) bool {
-	_, callsWalker := frame.(*wire.Walker)
+	mayBlock := c.mayBlock(frame)
 	c.mu.Lock()
-	if !c.working && !callsWalker {
+	if !c.working && !mayBlock {
 		c.working = true
 		c.mu.Unlock()
 		return false
@@ -131,6 +131,18 @@ func (c *Client) mustWait(frame wire.Frame, size int) bool {
 		c.refuse(frame, fault.New(fault.Busy, refusal))
 	}
 	return true
+}
+
+// mayBlock reports whether a frame may keep whoever runs it waiting: for a
+// walker, or for what has to be fetched to judge a token.
+func (c *Client) mayBlock(frame wire.Frame) bool {
+	switch f := frame.(type) {
+	case *wire.Walker:
+		return true
+	case *wire.ChangeUser:
+		return f.Token != "" && c.gateway.auth.MayWait(f.Token)
+	}
+	return false
 }
 
 // startWork starts the worker where nobody works. It is called with the lock

@@ -91,11 +91,11 @@ func (c *Client) publish(f *wire.Publish) {
 	var err error
 	switch f.Kind {
 	case wire.ToUsers:
-		outcome, err = c.gateway.notify.Users(ctx, f.Targets, f.Data)
+		outcome, err = c.gateway.notify.Users(ctx, f.Targets, notify.Message{Data: f.Data})
 	case wire.ToChannels:
-		outcome, err = c.gateway.notify.Channels(ctx, f.Targets, f.Data)
+		outcome, err = c.gateway.notify.Channels(ctx, f.Targets, notify.Message{Data: f.Data})
 	case wire.ToClients:
-		outcome, err = c.gateway.notify.Clients(ctx, f.Targets, f.Data)
+		outcome, err = c.gateway.notify.Clients(ctx, f.Targets, notify.Message{Data: f.Data})
 	}
 	if err != nil {
 		c.fail(f, err)
@@ -135,7 +135,8 @@ func (c *Client) isIn(channelID string) bool {
 
 // changeUser ends with a connection event, for every change of who the client
 // is: a bad token is told first, and leaves the client public. Where the user
-// has no room nothing changes, and busy is all that is told.
+// has no room, or the token cannot be judged now, nothing changes, and that is
+// all that is told.
 func (c *Client) changeUser(f *wire.ChangeUser) {
 	if f.Token == "" {
 		c.become(auth.Public())
@@ -143,15 +144,18 @@ func (c *Client) changeUser(f *wire.ChangeUser) {
 		return
 	}
 	principal, err := c.gateway.auth.Authenticate(c.gateway.base, f.Token)
-	if err != nil {
+	switch {
+	case fault.Is(err, fault.TokenInvalid):
 		c.becomePublic(err, f.FrameID())
-		return
-	}
-	if !c.become(principal) {
+	case fault.Is(err, fault.Busy):
+		c.refuse(f, fault.From(err))
+	case err != nil:
+		c.fail(f, err)
+	case !c.become(principal):
 		c.refuse(f, errCrowdedUser)
-		return
+	default:
+		c.session.Send(wire.ConnectionEvent(f.FrameID(), c.info()), nil)
 	}
-	c.session.Send(wire.ConnectionEvent(f.FrameID(), c.info()), nil)
 }
 
 // refuse answers a frame that is not carried out.

@@ -2,10 +2,11 @@
 // its frames do. It knows walkers, notify and the session, and no HTTP.
 //
 // A client's frames run one at a time and in order. What cannot block runs at
-// once on the session's reader; from the first walker on, frames wait for the
-// client's worker, which lives while there is work. So a slow walker holds up
-// its own client's next frames and nothing else: not its pings, not its close,
-// and no other client.
+// once on the session's reader; from the first walker on, or the first token
+// for which something has to be fetched, frames wait for the client's worker,
+// which lives while there is work. So what is slow holds up its own client's
+// next frames and nothing else: not its pings, not its close, and no other
+// client.
 package gateway
 
 import (
@@ -171,7 +172,7 @@ func (g *Gateway) open(place *Place, conn net.Conn, head []byte) {
 		ClientID: c.id, RootID: c.principal.RootID, ChannelIDs: channelIDs, Conn: c.session,
 	})
 	closing := g.enter(c)
-	c.working = true // until it is greeted, nobody else may tell it anything
+	c.working = true // until its greeting is written, nobody else may change who it is
 	c.mu.Unlock()
 	c.startVigil()
 	g.log.Debug("client connected",
@@ -182,11 +183,14 @@ func (g *Gateway) open(place *Place, conn net.Conn, head []byte) {
 	if refused != nil {
 		c.session.Send(wire.Failure("", false, refused), nil)
 	}
+	// Frames come from the Start on, and none may find this goroutine at work:
+	// it would have to wait, and there is no room for many. What others tell the
+	// client from here on goes out behind the greeting all the same.
+	c.rest()
 	c.session.Start(wire.ConnectionEvent("", greeting))
 	if closing { // it reserved its place before the closing began, and arrived after
 		c.session.Close(wire.CloseGoingAway, retryReason())
 	}
-	c.rest()
 }
 
 // enter reports whether the gateway is closing.

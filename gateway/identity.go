@@ -57,7 +57,8 @@ func (c *Client) heed(due notices) {
 	}
 	if due.soon > 0 {
 		info := c.info()
-		info.TokenExpiresIn = int(due.soon.Round(time.Second) / time.Second)
+		// Less than half a second is one as well: zero would not be told.
+		info.TokenExpiresIn = max(1, int(due.soon.Round(time.Second)/time.Second))
 		c.session.Send(wire.ConnectionEvent("", info), nil)
 	}
 }

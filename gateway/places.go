@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"log/slog"
 	"net"
 	"net/netip"
 	"time"
@@ -92,7 +93,7 @@ func (g *Gateway) Reserve(arrival Arrival) (*Place, error) {
 	g.crowd.all++
 	g.crowd.networks[p.network]++
 	g.crowd.addUser(p.rootID)
-	p.expires = time.AfterFunc(handshakeTimeout, p.Release)
+	p.expires = time.AfterFunc(handshakeTimeout, p.expire)
 	return p, nil
 }
 
@@ -121,11 +122,24 @@ func (g *Gateway) crowdedBy(rootID string) bool {
 
 // Release gives the place back where no connection came of it. Once it was
 // taken, or was given back already, it does nothing.
-func (p *Place) Release() {
+func (p *Place) Release() { p.release() }
+
+// release reports whether the place was still reserved.
+func (p *Place) release() bool {
 	p.gateway.mu.Lock()
 	defer p.gateway.mu.Unlock()
-	if p.state == placeReserved {
-		p.free()
+	if p.state != placeReserved {
+		return false
+	}
+	p.free()
+	return true
+}
+
+// expire gives the place back for somebody who forgot to.
+func (p *Place) expire() {
+	if p.release() {
+		p.gateway.log.Warn("no connection came of an upgrade that was answered",
+			slog.String("request_id", p.arrival.RequestID))
 	}
 }
 
