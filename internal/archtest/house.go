@@ -22,30 +22,33 @@ func House() Table {
 func rows() map[string]Row {
 	var (
 		below  = []string{"notify", "specs", "auth", "fault"} // what walkers stand on
-		stores = []string{"auth", "notify", "walkers", "fault"}
-		client = []string{"walkers", "notify", "socket", "wire", "auth", "specs", "fault"}
+		stores = []string{"auth", "channels", "notify", "walkers", "fault"}
+		client = []string{"walkers", "notify", "channels", "socket", "wire", "auth", "specs", "fault"}
 	)
 	return map[string]Row{
-		"fault":  {},
-		"wire":   {Code: []string{"fault"}},
-		"auth":   {Code: []string{"fault"}},
-		"specs":  {Code: []string{"auth", "fault"}},
-		"socket": {Code: []string{"wire", "fault"}},
-		"notify": {Code: []string{"wire", "fault"}},
+		"fault":    {},
+		"wire":     {Code: []string{"fault"}},
+		"auth":     {Code: []string{"fault"}},
+		"specs":    {Code: []string{"auth", "fault"}},
+		"socket":   {Code: []string{"wire", "fault"}},
+		"channels": {Code: []string{"specs", "auth", "fault"}, Tests: []string{"store/sqlite"}},
+		"notify":   {Code: []string{"channels", "wire", "fault"}, Tests: []string{"notify/membus", "socket"}},
+
+		"notify/membus": {},
 
 		"walkers":         {Code: below},
 		"walkers/builtin": {Code: plus(below, "walkers")},
 
 		"store":           {Code: stores},
 		"store/sqlite":    {Code: plus(stores, "store")},
-		"store/mongo":     {Code: plus(stores, "store"), Tests: []string{"wire", "internal/mongoserver"}},
+		"store/mongo":     {Code: plus(stores, "store"), Tests: []string{"notify/membus", "wire", "internal/mongoserver"}},
 		"store/storetest": {Code: plus(stores, "store")},
 
 		"gateway":     {Code: client},
 		"app/console": {},
 		"app": {
 			Code:  plus(client, "gateway", "walkers/builtin", "store", "store/sqlite", "store/mongo", "app/console"),
-			Tests: []string{"internal/client", "internal/mongoserver"},
+			Tests: []string{"internal/client", "internal/mongoserver", "notify/membus"},
 		},
 
 		"internal/client": {Code: []string{"wire", "fault"}, Tests: []string{"app"}},
@@ -78,8 +81,9 @@ func parts() map[string]Part {
 		"modernc.org/sqlite":    {Code: []string{"store/sqlite"}},
 		"go.mongodb.org":        {Code: []string{"store/mongo", "internal/mongoserver"}},
 		"github.com/nats-io":    {Code: []string{"notify/natsbus"}},
-		"github.com/gobwas/ws":  {Code: sockets, Tests: []string{"app", "gateway", "internal/browser", "internal/clients"}},
+		"github.com/gobwas/ws":  {Code: sockets, Tests: []string{"app", "gateway", "notify", "internal/browser", "internal/clients"}},
 		"github.com/golang-jwt": {Code: []string{"auth"}, Tests: []string{"app"}},
+		"github.com/MicahParks": {Code: []string{"auth"}},
 
 		"golang.org/x/crypto":            {Code: []string{"auth"}},
 		"golang.org/x/text/unicode/norm": {Code: []string{"auth"}},

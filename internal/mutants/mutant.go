@@ -70,7 +70,7 @@ func (m Mutant) plant(original string) ([]byte, error) {
 
 // sound runs the tests as they are: a test that fails anyway proves nothing.
 func (m Mutant) sound(ctx context.Context, root string) error {
-	log, printed, err := m.test(ctx, root)
+	log, printed, err := m.test(ctx, root, os.Environ())
 	switch {
 	case err != nil:
 		return err
@@ -88,12 +88,12 @@ func (m Mutant) killIn(ctx context.Context, root, dir, original string, mutated 
 		return err
 	}
 	// vet builds the package and its tests as go test does, but runs nothing.
-	vet := exec.CommandContext(ctx, "go", "vet", "-overlay="+overlay, "-tags="+m.Tags, m.Package) //nolint:gosec // the arguments stand in this project's own tests
-	vet.Dir = root
+	vet := exec.CommandContext(ctx, "go", "vet", "-tags="+m.Tags, m.Package) //nolint:gosec // the arguments stand in this project's own tests
+	vet.Dir, vet.Env = root, under(overlay)
 	if printed, err := vet.CombinedOutput(); err != nil {
 		return fmt.Errorf("%w: %w\n%s", ErrUnbuilt, err, printed)
 	}
-	log, printed, err := m.test(ctx, root, "-overlay="+overlay, "-count=1", "-vet=off")
+	log, printed, err := m.test(ctx, root, under(overlay), "-count=1", "-vet=off")
 	switch {
 	case err != nil:
 		return err
@@ -120,11 +120,17 @@ func lay(dir, original string, mutated []byte) (overlay string, err error) {
 	return overlay, nil
 }
 
+// under is an environment in which go builds what the overlay says: the tests,
+// and also the programs that they build and start.
+func under(overlay string) []string {
+	return append(os.Environ(), "GOFLAGS="+os.Getenv("GOFLAGS")+" '-overlay="+overlay+"'")
+}
+
 // test runs the mutant's tests. That they fail is in the log and no error.
-func (m Mutant) test(ctx context.Context, root string, flags ...string) (log *ci.Log, printed string, err error) {
+func (m Mutant) test(ctx context.Context, root string, environ []string, flags ...string) (log *ci.Log, printed string, err error) {
 	args := append([]string{"test", "-json", "-timeout=3m", "-tags=" + m.Tags, "-run=" + m.Run}, flags...)
 	cmd := exec.CommandContext(ctx, "go", append(args, m.Package)...) //nolint:gosec // as above
-	cmd.Dir = root
+	cmd.Dir, cmd.Env = root, environ
 	var out, complaints strings.Builder
 	cmd.Stdout, cmd.Stderr = &out, &complaints
 	var failed *exec.ExitError

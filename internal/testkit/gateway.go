@@ -39,6 +39,7 @@ type settings struct {
 	config   app.Config
 	register []func(*walkers.Registry)
 	log      *slog.Logger
+	embedded bool
 }
 
 // Config changes the gateway's settings.
@@ -56,7 +57,9 @@ func Log(log *slog.Logger) Option {
 	return func(s *settings) { s.log = log }
 }
 
-// Start runs a gateway on a free port over a data folder of its own.
+// Start runs a gateway on a free port over a data folder of its own, or over the
+// database that stands for the folder where StoreVariable says so: a gateway
+// that is started in the folder of another finds what that one left.
 func Start(t testing.TB, options ...Option) *Gateway {
 	t.Helper()
 	s := settings{config: app.Config{
@@ -67,6 +70,7 @@ func Start(t testing.TB, options ...Option) *Gateway {
 	for _, option := range options {
 		option(&s)
 	}
+	s.place(t)
 	registry := walkers.NewRegistry()
 	for _, register := range s.register {
 		register(registry)
