@@ -31,6 +31,7 @@ import (
 type App struct {
 	config Config
 	log    *slog.Logger
+	among  company
 
 	store   store.Store
 	auth    *auth.Service
@@ -58,6 +59,17 @@ type App struct {
 // the addresses: what can be wrong is wrong here. The registry belongs to the
 // App from now on. A nil log discards.
 func New(config Config, registry *walkers.Registry, log *slog.Logger) (*App, error) {
+	return newAmong(company{}, config, registry, log)
+}
+
+// company is who an App shares its store with. The zero value is nobody: the
+// App opens the store that the settings name.
+type company struct {
+	store store.Store
+	bus   notify.Bus // to the others; nil where there are none
+}
+
+func newAmong(among company, config Config, registry *walkers.Registry, log *slog.Logger) (*App, error) {
 	config = config.withDefaults()
 	if err := config.Validate(); err != nil {
 		return nil, fmt.Errorf("settings: %w", err)
@@ -68,7 +80,7 @@ func New(config Config, registry *walkers.Registry, log *slog.Logger) (*App, err
 	if registry == nil {
 		registry = walkers.NewRegistry()
 	}
-	a := &App{config: config, log: log, session: &socket.Stats{}, origins: newOrigins(config.AllowOrigins)}
+	a := &App{config: config, log: log, among: among, session: &socket.Stats{}, origins: newOrigins(config.AllowOrigins)}
 	a.base, a.endRequests = context.WithCancel(context.Background())
 	a.proxies, a.tries = newProxies(config.TrustedProxies), newPasswordTries(config)
 	if err := a.build(registry); err != nil {
@@ -96,13 +108,14 @@ func (a *App) build(registry *walkers.Registry) error {
 	if err != nil {
 		return fmt.Errorf("token secret: %w", err)
 	}
+	issuers, _ := auth.ParseIssuers(a.config.AuthIssuers) // Validate has told what is wrong with them
 	a.auth, err = auth.New(a.base, a.store, auth.Options{
-		Secret: secret, TokenTTL: a.config.TokenTTL, ArgonParallel: a.config.ArgonAtOnce, Log: a.log,
+		Secret: secret, TokenTTL: a.config.TokenTTL, Issuers: issuers, ArgonParallel: a.config.ArgonAtOnce, Log: a.log,
 	})
 	if err != nil {
 		return fmt.Errorf("auth: %w", err)
 	}
-	a.notify = notify.New(notify.Options{NodeID: gateway.NewNodeID(), Store: a.store, Lease: a.config.NodeLease, Log: a.log})
+	a.notify = notify.New(notify.Options{NodeID: gateway.NewNodeID(), Store: a.store, Lease: a.config.NodeLease, Bus: a.among.bus, Log: a.log})
 	a.metrics = newMetrics()
 	if a.config.BuiltinWalkers {
 		builtin.Register(registry, a.auth)

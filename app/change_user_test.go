@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/golang-jwt/jwt/v5"
+
 	"github.com/walkergate/walkergate/app"
 	"github.com/walkergate/walkergate/internal/testkit"
 	"github.com/walkergate/walkergate/wire"
@@ -193,6 +195,42 @@ func TestTokenEndIsAnnouncedAndThenTold(t *testing.T) {
 	s.Say(call("whoami", testkit.Frame{}))
 	s.ExpectError("walker", "token_invalid")
 	s.Quiet()
+}
+
+// However little is left, it is told: an event without it would say nothing.
+func TestTokenEndIsAnnouncedInItsLastMoment(t *testing.T) {
+	t.Parallel()
+	const moment = 450 * time.Millisecond // to the second, that is none
+	g := testkit.Start(t, testkit.Config(func(c *app.Config) { c.TokenTTL = time.Second }))
+	user := g.NewUser(t)
+	testkit.Until(t, "a connection in the last moment of a token", func() bool {
+		token := g.Login(t, user).Token
+		end := endOf(t, token)
+		testkit.Until(t, "that moment", func() bool { return time.Until(end) <= moment })
+		s := g.Dial(t, "", token)
+		if s.RootID != user.RootID {
+			return false // it came too late
+		}
+		soon := s.Next()
+		if soon["type"] != "connection" {
+			return false // so did this
+		}
+		data, _ := soon["data"].(testkit.Frame)
+		if left := data["token_expires_in"]; left != 1.0 {
+			t.Errorf("%s before its end it was announced by %v", moment, soon)
+		}
+		return true
+	})
+}
+
+// endOf reads when a token ends.
+func endOf(t *testing.T, token string) time.Time {
+	t.Helper()
+	var claims jwt.RegisteredClaims
+	if _, _, err := jwt.NewParser().ParseUnverified(token, &claims); err != nil {
+		t.Fatal(err)
+	}
+	return claims.ExpiresAt.Time
 }
 
 func TestTokenEndClosesWhereTheSettingsSayso(t *testing.T) {

@@ -33,6 +33,7 @@ type Config struct {
 
 	TokenSecret string        `env:"TOKEN_SECRET" help:"Key that signs tokens, 32 bytes or more. Made and kept under DATA_DIR when empty; required with MONGODB_URI."`
 	TokenTTL    time.Duration `env:"TOKEN_TTL" default:"12h" help:"Life of a token."`
+	AuthIssuers []string      `env:"AUTH_ISSUERS" help:"Other issuers whose tokens are taken, comma separated, each written as: issuer audience keys. Keys are the https URL of a JWKS, or a file with one or with public keys as PEM; docs/AUTH.md has examples."`
 	AuthStrict  Switch        `env:"AUTH_STRICT" default:"off" placeholder:"on|off" help:"on or off. Refuse an upgrade whose token is refused, instead of letting it in as the public user."`
 	AuthExpiry  string        `env:"AUTH_EXPIRY" default:"public" enum:"public,close" help:"What becomes of a socket whose token ends: public (it goes on as the public user) or close (it is closed with 4401)."`
 	ArgonAtOnce int           `env:"ARGON_AT_ONCE" default:"2" help:"Password hashes computed at once (19 MiB each); others wait, then get busy."`
@@ -149,6 +150,10 @@ func (c Config) Validate() error {
 		if err := auth.CheckSecret([]byte(c.TokenSecret)); err != nil {
 			wrong("TOKEN_SECRET", "%v", err)
 		}
+	}
+	_, faulty := auth.ParseIssuers(c.AuthIssuers)
+	for _, fault := range faulty {
+		wrong("AUTH_ISSUERS", "%v", fault)
 	}
 	if c.MongodbURI != "" && c.TokenSecret == "" {
 		wrong("TOKEN_SECRET", "is required with MONGODB_URI: whatever runs over the same users must sign with the same key")

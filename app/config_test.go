@@ -139,14 +139,14 @@ func parse(t *testing.T, environment map[string]string) app.Config {
 func TestFaultySettingsAreToldAllAtOnce(t *testing.T) {
 	config := app.Config{
 		Port: 70000, TLSCert: "cert.pem", TokenSecret: "short", TrustedProxies: []string{"here"},
-		AllowOrigins: []string{"example.com"}, PublishPolicy: "anyone", FrameRate: -1, DataDir: t.TempDir(),
+		AllowOrigins: []string{"example.com"}, AuthIssuers: []string{"example.com"}, PublishPolicy: "anyone", FrameRate: -1, DataDir: t.TempDir(),
 		PingInterval: time.Minute, DeadAfter: time.Second,
 	}
 	_, err := app.New(config, nil, nil)
 	if err == nil {
 		t.Fatal("faulty settings were taken")
 	}
-	for _, name := range []string{"PORT", "TLS_CERT", "TOKEN_SECRET", "TRUSTED_PROXIES", "ALLOW_ORIGINS", "PUBLISH_POLICY", "FRAME_RATE", "DEAD_AFTER"} {
+	for _, name := range []string{"PORT", "TLS_CERT", "TOKEN_SECRET", "TRUSTED_PROXIES", "ALLOW_ORIGINS", "AUTH_ISSUERS", "PUBLISH_POLICY", "FRAME_RATE", "DEAD_AFTER"} {
 		if !strings.Contains(err.Error(), name+":") && !strings.Contains(err.Error(), name+",") {
 			t.Errorf("%s is not told: %v", name, err)
 		}

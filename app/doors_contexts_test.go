@@ -84,7 +84,7 @@ func drawStrangers(rt *rapid.T, row doorRow) []string {
 		members = append(members, `"much":"`+strings.Repeat("x", size)+`"`)
 	}
 	if chance(rt, 1, 16, "depth") {
-		depth := rapid.OneOf(rapid.IntRange(1, 70), rapid.Just(1_000)).Draw(rt, "depth")
+		depth := rapid.OneOf(rapid.IntRange(1, 70), rapid.SampledFrom([]int{1_000, 12_000})).Draw(rt, "depth")
 		members = append(members, `"depth":`+strings.Repeat("[", depth)+strings.Repeat("]", depth))
 	}
 	if chance(rt, 1, 24, "half a pair") {

@@ -31,8 +31,7 @@ const callsADraw = 12
 //
 // Left out is what only one door can say: a context that is no JSON object, or
 // no JSON (in a frame it is the frame itself that is wrong, bad_frame), one that
-// is larger than a frame may be or nests deeper than JSON is read at all (10,000
-// and the frame counts), an empty node or name (a path without it is
+// is larger than a frame may be, an empty node or name (a path without it is
 // another path), and fields from the query or the path, which the socket takes
 // from the context.
 func TestDoorsAgree(t *testing.T) {

@@ -1,6 +1,21 @@
 package app
 
-import "time"
+import (
+	"log/slog"
+	"time"
+
+	"github.com/walkergate/walkergate/notify/membus"
+	"github.com/walkergate/walkergate/store"
+	"github.com/walkergate/walkergate/walkers"
+)
+
+// NewBeside makes an App over a store that others of this process use too. They
+// are let in together because each has a bus, on which it is alone: from one to
+// the other goes what is in the store, of which a node reads nothing but users
+// and revocations.
+func NewBeside(shared store.Store, config Config, registry *walkers.Registry, log *slog.Logger) (*App, error) {
+	return newAmong(company{store: shared, bus: membus.New().Node()}, config, registry, log)
+}
 
 // MaxTried is how many names one generation of tries remembers.
 const MaxTried = maxTried

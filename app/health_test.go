@@ -15,27 +15,29 @@ import (
 
 func TestHealth(t *testing.T) {
 	t.Parallel()
-	dataDir := t.TempDir()
-	g := testkit.Start(t, testkit.Config(func(c *app.Config) { c.DataDir = dataDir }))
-	status := func(path string) int { return g.Request(t, http.MethodGet, path, "", nil).Status }
-	if got := status("/healthz"); got != 200 {
+	status := func(g *testkit.Gateway, path string) int { return g.Request(t, http.MethodGet, path, "", nil).Status }
+	g := testkit.Start(t)
+	if got := status(g, "/healthz"); got != 200 {
 		t.Fatalf("healthz %d", got)
 	}
-	testkit.Until(t, "the gateway to be ready", func() bool { return status("/readyz") == 200 })
+	testkit.Until(t, "the gateway to be ready", func() bool { return status(g, "/readyz") == 200 })
 	if got := g.Request(t, http.MethodHead, "/healthz", "", nil); got.Status != 200 {
 		t.Errorf("HEAD /healthz: %d", got.Status)
 	}
+	// Of MongoDB it is TestMongoThatIsGoneIsBusyAndNotReady that says this.
 	t.Run("not ready while the store does not answer", func(t *testing.T) {
+		dataDir := t.TempDir()
+		g := testkit.Start(t, testkit.Embedded(), testkit.Config(func(c *app.Config) { c.DataDir = dataDir }))
 		release := blockWrites(t, dataDir)
 		got := g.Request(t, http.MethodGet, "/readyz", "", nil)
 		if got.Status != http.StatusServiceUnavailable || got.JSON(t)["code"] != "busy" {
 			t.Errorf("readyz %d %s", got.Status, got.Body)
 		}
-		if status("/healthz") != 200 {
+		if status(g, "/healthz") != 200 {
 			t.Error("the process is called dead")
 		}
 		release()
-		testkit.Until(t, "readyz to recover", func() bool { return status("/readyz") == 200 })
+		testkit.Until(t, "readyz to recover", func() bool { return status(g, "/readyz") == 200 })
 	})
 }
 

@@ -28,6 +28,7 @@ func (s trickledHTTP) String() string {
 }
 
 func (s trickledHTTP) strike(lane *hostileLane) string {
+	dialled := time.Now()
 	connection, err := lane.opened()
 	if err != nil {
 		return "no connection: " + err.Error()
@@ -44,7 +45,7 @@ func (s trickledHTTP) strike(lane *hostileLane) string {
 	answer, _ := connection.answer(false)
 	close(answered)
 	trickling.Wait()
-	return answer + late(begun, hostileRead)
+	return answer + late(dialled, begun, hostileRead)
 }
 
 // trickle writes byte by byte until it is told to stop or nobody listens.
@@ -63,12 +64,14 @@ func trickle(conn net.Conn, text string, stop <-chan struct{}) {
 	}
 }
 
-// late tells that an end came much too late, or before its time.
-func late(begun time.Time, limit time.Duration) string {
-	switch took := time.Since(begun); {
-	case took < limit-tricklePace:
+// late tells that an end came much too late, or before its time. The gateway
+// counts from some moment after the dial, and on a busy machine that may be long
+// before the client has gone on.
+func late(dialled, begun time.Time, limit time.Duration) string {
+	if took := time.Since(dialled); took < limit-tricklePace {
 		return fmt.Sprintf(", already after %s", took)
-	case took > limit+hostileLate:
+	}
+	if took := time.Since(begun); took > limit+hostileLate {
 		return fmt.Sprintf(", only after %s", took)
 	}
 	return ""
@@ -80,6 +83,7 @@ type silentSocket struct{ begun []byte }
 func (s silentSocket) String() string { return fmt.Sprintf("%q, then silence", s.begun) }
 
 func (s silentSocket) strike(lane *hostileLane) string {
+	dialled := time.Now()
 	socket, err := lane.connected()
 	if err != nil {
 		return "no connection: " + err.Error()
@@ -94,7 +98,7 @@ func (s silentSocket) strike(lane *hostileLane) string {
 	if !over {
 		return fmt.Sprintf("%q", payload)
 	}
-	return answer + late(begun, hostileDead)
+	return answer + late(dialled, begun, hostileDead)
 }
 
 // trickledSocket writes a message byte by byte for longer than silence is

@@ -52,7 +52,9 @@ const hostileFloor = 10 * time.Millisecond
 // TestHostileInput attacks one gateway with everything in hostileClasses, drawn
 // from a seed, and demands of each input the one answer of its class. Beside it
 // a canary echoes: it loses nothing and is hardly held up. Nothing is left in
-// the end: no connection, no goroutine, no memory.
+// the end: no connection, no goroutine, no memory. On MongoDB neither time nor
+// memory is judged: the server takes its part of the processors, and as many
+// connections are kept open to it as were ever needed at once.
 func TestHostileInput(t *testing.T) {
 	allowFiles(t, 4000)
 	seed := hostileSeedOf(t)
@@ -66,6 +68,9 @@ func TestHostileInput(t *testing.T) {
 		c.MaxConnectionsPerAddress, c.LoginTriesPerAddress = 4000, 1_000_000
 	}))
 	siege := &hostileSiege{t: t, address: strings.TrimPrefix(g.URL, "http://")}
+	_, _, onMongo := testkit.Database(t, dir)
+	timed := hostileIsTimed && !onMongo
+	records := openTable(t, dir)
 	before := goroutines()
 
 	// What a first round leaves are pools and maps at their size. What a second
@@ -74,7 +79,7 @@ func TestHostileInput(t *testing.T) {
 	siege.round(rand.New(rand.NewPCG(seed, 1)), canary)
 	canary.harried()
 	canary.catch()
-	expectNobody(t, g, dir, before)
+	expectNobody(t, g, records, before)
 	heap := inUse().heap
 
 	// What else runs on the machine makes the canary later and never sooner: it
@@ -83,7 +88,7 @@ func TestHostileInput(t *testing.T) {
 	for round := range uint64(hostileRounds) {
 		siege.round(rand.New(rand.NewPCG(seed, 2+round)), canary)
 		harried, bound := canary.harried()
-		if !hostileIsTimed || harried <= bound {
+		if !timed || harried <= bound {
 			break
 		}
 		if round == hostileRounds-1 {
@@ -92,8 +97,8 @@ func TestHostileInput(t *testing.T) {
 	}
 	canary.catch()
 
-	expectNobody(t, g, dir, before)
-	if after := inUse().heap; hostileIsTimed && after > heap+heap/10 {
+	expectNobody(t, g, records, before)
+	if after := inUse().heap; timed && after > heap+heap/10 {
 		t.Errorf("heap in use went from %d to %d bytes", heap, after)
 	} else {
 		t.Logf("heap in use %d KiB before, %d KiB after; %d goroutines before, %d after", heap>>10, after>>10, before, goroutines())

@@ -160,15 +160,13 @@ const (
 func drawDeepFrames(random *rand.Rand) []hostileStrike {
 	return repeatedly(func() hostileStrike {
 		deep := nest(random, hostileDepth+random.IntN(pick(random, 2, 100, 8000)))
-		switch random.IntN(5) {
+		switch random.IntN(4) {
 		case 0:
 			return said(`{"type":"ping","more":` + deep + `}`)
 		case 1:
 			return said(`{"type":` + deep + `}`)
 		case 2:
 			return said(`{"type":"client","client_ids":[` + deep + `],"data":{}}`)
-		case 3: // not even a context
-			return inContext("echo", `{"value":`+nest(random, jsonDepth+random.IntN(100))+`}`)
 		}
 		return said(`{"type":"channel","channel_ids":["` + hostileRoom + `"],"data":{"a":` + deep + `}}`)
 	})
@@ -176,7 +174,7 @@ func drawDeepFrames(random *rand.Rand) []hostileStrike {
 
 func drawDeepContexts(random *rand.Rand) []hostileStrike {
 	return repeatedly(func() hostileStrike {
-		deep := nest(random, hostileDepth+random.IntN(pick(random, 2, 100, 8000)))
+		deep := nest(random, hostileDepth+random.IntN(pick(random, 2, 100, jsonDepth+100)))
 		return inContext(pick(random, "echo", "tree", "sum"), `{"`+pick(random, "value", "tree", "unknown")+`":`+deep+`}`)
 	})
 }

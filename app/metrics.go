@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/walkergate/walkergate/auth"
 	"github.com/walkergate/walkergate/specs"
 	"github.com/walkergate/walkergate/walkers"
 )
@@ -102,6 +103,7 @@ func (m *metrics) collect(a *App) {
 	gauge("walkergate_channels", "Channels with a member.", func() float64 { return float64(a.notify.Stats().Channels) })
 	counter("walkergate_notifies_total", "Notifies sent.", func() float64 { return float64(a.notify.Stats().Notifies) })
 	counter("walkergate_deliveries_total", "Messages handed to receivers.", func() float64 { return float64(a.notify.Stats().Deliveries) })
+	a.collectIssuers()
 	gauge("walkergate_walkers_abandoned", "Runs that went on past their deadline.", func() float64 {
 		abandoned := 0
 		for _, load := range a.runner.Loads() {
@@ -109,4 +111,31 @@ func (m *metrics) collect(a *App) {
 		}
 		return float64(abandoned)
 	})
+}
+
+// collectIssuers registers what there is to tell of each issuer that the
+// settings name: no client can grow the set of labels.
+func (a *App) collectIssuers() {
+	for _, issuer := range a.auth.IssuerKeys() {
+		gauge := func(name, help string, read func(auth.IssuerKeys) float64) {
+			options := prometheus.GaugeOpts{Name: name, Help: help, ConstLabels: prometheus.Labels{"issuer": issuer.Issuer}}
+			a.metrics.registry.MustRegister(prometheus.NewGaugeFunc(options, func() float64 {
+				for _, now := range a.auth.IssuerKeys() {
+					if now.Issuer == issuer.Issuer {
+						return read(now)
+					}
+				}
+				return 0
+			}))
+		}
+		gauge("walkergate_issuer_keys", "Keys of an issuer in use.",
+			func(keys auth.IssuerKeys) float64 { return float64(keys.Count) })
+		gauge("walkergate_issuer_keys_read_timestamp_seconds", "When the keys of an issuer were last read; 0 before they came.",
+			func(keys auth.IssuerKeys) float64 {
+				if keys.ReadAt.IsZero() {
+					return 0
+				}
+				return float64(keys.ReadAt.Unix())
+			})
+	}
 }

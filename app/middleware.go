@@ -61,8 +61,7 @@ func requestID(c *fiber.Ctx) string {
 	return id
 }
 
-// observe logs and counts each request once it is answered. The path is logged
-// without its query: that may hold a token.
+// observe logs and counts each request once it is answered.
 func (a *App) observe(c *fiber.Ctx) error {
 	begun := time.Now()
 	err := a.recovering(c)
@@ -73,10 +72,23 @@ func (a *App) observe(c *fiber.Ctx) error {
 	a.metrics.observeRequest(c.Method(), status, time.Since(begun))
 	if a.log.Enabled(c.Context(), slog.LevelDebug) {
 		a.log.Debug("request", slog.String("request_id", requestID(c)), slog.String("method", c.Method()),
-			slog.String("path", c.Path()), slog.Int("status", status), slog.Duration("took", time.Since(begun)),
+			slog.String("route", a.routeOf(c)), slog.Int("status", status), slog.Duration("took", time.Since(begun)),
 			slog.String("remote", a.proxies.client(c).String()))
 	}
 	return err
+}
+
+// routeOf is where a request arrived, by the name that the house has for it.
+// What the client wrote there is not for the log: a query may hold a token, and
+// a path a node or a field of a context.
+func (a *App) routeOf(c *fiber.Ctx) string {
+	route := c.Route().Path
+	if below, byName := strings.CutPrefix(route, "/walker/:name"); byName {
+		if described, known := a.runner.Walker(c.Params("name")); known {
+			return "/walker/" + described.Name + below
+		}
+	}
+	return route
 }
 
 // recovering turns a panic of a handler into an error that is logged with its

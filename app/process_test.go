@@ -54,12 +54,13 @@ type process struct {
 	ended   bool
 }
 
-// startProcess runs the command over a data folder and waits until it listens.
+// startProcess runs the command over a data folder, or the database that stands
+// for it, and waits until it is ready.
 func startProcess(t *testing.T, dataDir string) *process {
 	t.Helper()
 	command := exec.CommandContext(context.Background(), builtProgram(t))
 	command.Dir = t.TempDir() // no .env here
-	command.Env = append(os.Environ(), "HOST=127.0.0.1", "PORT=-1", "DATA_DIR="+dataDir)
+	command.Env = append(append(os.Environ(), "HOST=127.0.0.1", "PORT=-1"), testkit.StoreEnviron(t, dataDir)...)
 	return started(t, command)
 }
 

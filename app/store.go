@@ -9,8 +9,12 @@ import (
 )
 
 // openStore opens the engine that the settings name: MongoDB where there is a
-// connection string, else the embedded one.
+// connection string, else the embedded one. A store that was handed in is taken
+// as it is.
 func (a *App) openStore() (store.Store, error) {
+	if a.among.store != nil {
+		return a.among.store, nil
+	}
 	if a.config.MongodbURI != "" {
 		opened, err := mongo.Open(a.base, a.config.MongodbURI, a.config.MongodbDatabase, mongo.Options{Log: a.log})
 		if err != nil {

@@ -8,6 +8,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
+	"io"
 	"math/big"
 	"net"
 	"net/http"
@@ -119,6 +120,29 @@ func TestTLS(t *testing.T) {
 		h.release <- struct{}{}
 		if got := string(ws.Next(t)); got != `{"status":200,"reports":["over tls"]}` {
 			t.Fatalf("got %s", got)
+		}
+	})
+	t.Run("no other version of HTTP", func(t *testing.T) {
+		offer := settings.Clone()
+		offer.NextProtos = []string{"h2", "http/1.1"}
+		dialer := tls.Dialer{Config: offer}
+		conn, err := dialer.DialContext(t.Context(), "tcp", strings.TrimPrefix(g.URL, "https://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = conn.Close() }()
+		if err := conn.SetDeadline(time.Now().Add(testkit.Patience)); err != nil {
+			t.Fatal(err)
+		}
+		if agreed := conn.(*tls.Conn).ConnectionState().NegotiatedProtocol; agreed == "h2" {
+			t.Errorf("%s was agreed on", agreed)
+		}
+		if _, err := conn.Write([]byte("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")); err != nil {
+			t.Fatal(err)
+		}
+		answer := make([]byte, len("HTTP/1.1 400 "))
+		if _, err := io.ReadFull(conn, answer); err != nil || string(answer) != "HTTP/1.1 400 " {
+			t.Errorf("answered %q, %v", answer, err)
 		}
 	})
 	t.Run("plain text is not served", func(t *testing.T) {
