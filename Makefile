@@ -17,7 +17,7 @@ test: ## run the tests
 race: ## run the tests under the race detector, shuffled; a skip fails
 	.ci/run race
 
-fuzz: ## fuzz every target for a minute, or for FUZZTIME
+fuzz: ## fuzz every target for half a minute, or for FUZZTIME
 	.ci/run fuzz
 
 bench: ## measure beside a floor and peers, half an hour; docs/PERFORMANCE.md tells how to read it
