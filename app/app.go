@@ -80,6 +80,9 @@ func newAmong(among company, config Config, registry *walkers.Registry, log *slo
 	if registry == nil {
 		registry = walkers.NewRegistry()
 	}
+	if len(registry.Channels()) > 0 {
+		return nil, errors.New("channels: a policy is declared, and no door asks it yet")
+	}
 	a := &App{config: config, log: log, among: among, session: &socket.Stats{}, origins: newOrigins(config.AllowOrigins)}
 	a.base, a.endRequests = context.WithCancel(context.Background())
 	a.proxies, a.tries = newProxies(config.TrustedProxies), newPasswordTries(config)
