@@ -24,8 +24,11 @@ import (
 )
 
 const (
-	// kills is how often the gateway over each store is killed.
-	kills = 20
+	// fewKills is how often the gateway over each store is killed where nothing
+	// else is said: the proof takes twenty, and minutes.
+	fewKills = 4
+	// killsVariable is where to say it.
+	killsVariable = "WALKERGATE_TEST_KILLS"
 	// rioters is how many clients make the load.
 	rioters = 6
 	// A gateway is killed at one of fatalWithin moments from leastFatal on, or up
@@ -114,20 +117,34 @@ func commandOver(t *testing.T, settings ...string) *exec.Cmd {
 	return command
 }
 
+// kills is how often the gateway over each store is killed.
+func kills(t *testing.T) int {
+	t.Helper()
+	said := os.Getenv(killsVariable)
+	if said == "" {
+		return fewKills
+	}
+	number, err := strconv.Atoi(said)
+	if err != nil || number < 1 {
+		t.Fatalf("%s is no number of kills: %q", killsVariable, said)
+	}
+	return number
+}
+
 // killUnderLoad kills a gateway again and again, each time in the midst of
 // logins, logouts, changes and connects, and holds what was acknowledged
 // against the next one: no user, no token and no end of one may be lost, what
 // got no answer was carried out whole or not at all, and of the connections of
 // the killed process nothing is left once the next one is ready.
 func killUnderLoad(t *testing.T, over killable) {
-	seed := seedOf(t)
+	seed, last := seedOf(t), kills(t)
 	draw := rand.New(rand.NewPCG(seed, 0))
 	ledgers := make([]*ledger, rioters)
 	for i := range ledgers {
 		ledgers[i] = &ledger{email: fmt.Sprintf("user%d@example.com", i), password: "the first password"}
 	}
 	var tally tally
-	for round := range kills + 1 {
+	for round := range last + 1 {
 		command, begun := over.command(), time.Now()
 		v := &victim{
 			process: started(t, command), fatal: leastFatal + draw.Int64N(fatalWithin),
@@ -143,7 +160,7 @@ func killUnderLoad(t *testing.T, over killable) {
 		if t.Failed() {
 			t.Fatalf("after kill %d of seed %d", round, seed)
 		}
-		if round < kills {
+		if round < last {
 			storm(t, over, v, ledgers, draw, &tally)
 		}
 	}
