@@ -16,6 +16,14 @@ import (
 // mongoserver.
 const StoreVariable = "GATEWAY_TEST_STORE"
 
+// AloneVariable says, by 1, that nothing else runs on the machine.
+const AloneVariable = "GATEWAY_TEST_ALONE"
+
+// Alone reports whether this test has the machine to itself. Only then a test
+// that measures how long something takes judges it too: beside others it would
+// judge them. CI does so in a step of its own.
+func Alone() bool { return os.Getenv(AloneVariable) == "1" }
+
 // processLease is short, as it is what the next process waits for on MongoDB
 // where one was killed: nothing else says that it is dead. The embedded store
 // is locked by whoever lives, and there nobody waits.
