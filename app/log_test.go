@@ -154,7 +154,7 @@ func plantBelowText(t *testing.T, g *testkit.Gateway, p *planted) {
 		{ws.OpBinary, []byte(p.word("binary")), wire.CloseUnsupported},
 		{ws.OpText, []byte(p.word("no-text") + "\xff"), wire.CloseInvalidText},
 		{ws.OpText, []byte(p.word("long") + strings.Repeat("x", 1<<16)), wire.CloseTooBig},
-		{ws.OpClose, ws.NewCloseFrameBody(ws.StatusNormalClosure, ""), wire.CloseNormal},
+		{ws.OpClose, ws.NewCloseFrameBody(ws.StatusNormalClosure, p.word("reason")), wire.CloseNormal},
 	} {
 		s := g.Dial(t, "", "")
 		if err := s.SendMessage(ws.OpPing, []byte(p.word("ping-payload"))); err != nil {

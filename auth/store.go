@@ -52,8 +52,9 @@ type UserChange struct {
 	// NewHash replaces the hash, where it is not empty.
 	NewHash string
 	// End, where it is not nil, ends every token issued so far: the
-	// Generation goes up by one, the revocation of the generations below it is
-	// recorded, and those of single tokens of the user may be forgotten.
+	// Generation goes up by one and the revocation of the generations below it
+	// is recorded. Those of single tokens stand: a token of another issuer may
+	// be younger than the end.
 	End *EndTokens
 }
 

@@ -267,9 +267,13 @@ func (c *Client) Closed(end socket.Closure) {
 	if cancel != nil {
 		cancel()
 	}
+	reason := end.Reason
+	if end.ByPeer {
+		reason = "" // the client's own words
+	}
 	c.gateway.log.Debug("client disconnected",
 		slog.String("client_id", c.id), slog.Int("code", int(end.Code)),
-		slog.String("reason", end.Reason), slog.Bool("by_peer", end.ByPeer), slog.Any("error", end.Err))
+		slog.String("reason", reason), slog.Bool("by_peer", end.ByPeer), slog.Any("error", end.Err))
 	if !working {
 		c.leave()
 	}

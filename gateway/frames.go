@@ -143,7 +143,7 @@ func (c *Client) changeUser(f *wire.ChangeUser) {
 		c.session.Send(wire.ConnectionEvent(f.FrameID(), c.info()), nil)
 		return
 	}
-	principal, err := c.gateway.auth.Authenticate(c.gateway.base, f.Token)
+	principal, err := c.gateway.auth.Authenticate(c.callContext(), f.Token)
 	switch {
 	case fault.Is(err, fault.TokenInvalid):
 		c.becomePublic(err, f.FrameID())

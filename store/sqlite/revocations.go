@@ -13,8 +13,7 @@ const (
 		ON CONFLICT DO UPDATE SET generation = max(generation, excluded.generation),
 			at = max(at, excluded.at), ends = max(ends, excluded.ends)`
 
-	deleteRevocationsOfTokens = `DELETE FROM revocations WHERE user_id = ? AND token_id <> ''`
-	deleteEndedRevocations    = `DELETE FROM revocations WHERE ends <= ?`
+	deleteEndedRevocations = `DELETE FROM revocations WHERE ends <= ?`
 
 	selectRevocations = `SELECT user_id, token_id, generation, at, ends FROM revocations WHERE at >= ? ORDER BY at`
 )
@@ -62,11 +61,8 @@ func revoke(c *conn, revocation auth.Revocation) error {
 	return err
 }
 
-// endGeneration ends all tokens below a generation. Each of the single ones
-// that had been ended is below it too.
+// endGeneration ends all tokens below a generation. Those that were ended singly
+// stay so by themselves: one of another issuer may be younger than the end.
 func endGeneration(c *conn, userID string, generation int64, end auth.EndTokens) error {
-	if _, err := c.exec(deleteRevocationsOfTokens, userID); err != nil {
-		return err
-	}
 	return revoke(c, auth.Revocation{UserID: userID, Generation: generation, At: end.At, Ends: end.Ends})
 }
