@@ -92,7 +92,7 @@ func (l *leaves) next(p *Policy) (specs.Join, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	w := &p.leaving
-	if len(w.joins) == 0 || p.runs.clogged() {
+	if len(w.joins) == 0 || p.runs.clogged() || l.base.Err() != nil {
 		w.tellers--
 		return specs.Join{}, false
 	}
@@ -148,14 +148,15 @@ func (l *leaves) drain(ctx context.Context) (untold int) {
 	l.closed = true
 	l.mayEnd()
 	l.mu.Unlock()
-	defer l.cut()
 	select {
 	case <-l.drained:
+		l.cut()
 		return 0
 	case <-ctx.Done():
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.cut() // under the lock: whoever ends for it takes no other join
 	return l.pending
 }
 
